@@ -1,0 +1,1 @@
+"""Rows, their bases, pull marks and conflicts."""

@@ -1,0 +1,195 @@
+"""Rows of the mirror tables: get, put, find. The SQL of each model is made once from its table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from syncer.describe import Model, near, snake
+from syncer.errors import InvalidInput
+from syncer.port import Row
+from syncer.store.core import METADATA
+from syncer.store.database import Statement, Transaction
+from syncer.store.tables import table_of
+
+
+class RowSql:
+    """The statements of one model. Tuples are the values of ``model.fields`` in order, then ``extra``."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        table = self.table = table_of(model, METADATA)
+        self.names = (*(f.name for f in model.fields), "extra")
+        columns = [table.c[snake(name)] for name in self.names]
+        key = [table.c[snake(name)] for name in model.key]
+        self.key_columns = key
+        placeholders = {c.name: sa.bindparam(c.name) for c in columns}
+        self.insert = Statement(table.insert().values(placeholders))
+        by_key = sa.and_(*(c == sa.bindparam(f"key_{c.name}") for c in key))
+        self.get = Statement(sa.select(*columns).where(by_key))
+        self.delete = Statement(table.delete().where(by_key))
+        values = sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value
+        among: sa.ColumnElement[bool]
+        if len(key) == 1:
+            among = key[0].in_(sa.select(values))
+        else:
+            among = sa.tuple_(*key).in_(sa.select(*(sa.func.json_extract(values, f"$[{n}]") for n in range(len(key)))))
+        self.among = Statement(sa.select(*columns).where(among))
+        self.known = Statement(sa.select(*key).where(among))
+        upsert = sqlite_insert(table).values(placeholders)
+        rest = [c for c in columns if c not in key]
+        self.upsert = Statement(
+            upsert.on_conflict_do_update(
+                index_elements=key,
+                set_={c.name: upsert.excluded[c.name] for c in rest},
+                where=sa.or_(*(c.is_distinct_from(upsert.excluded[c.name]) for c in rest)),
+            )
+        )
+        self._by_key = by_key
+        self._updates: dict[tuple[str, ...], Statement] = {}
+        picked = itemgetter(*(self.names.index(name) for name in model.key))
+        self._single = len(key) == 1
+        self._picked = picked
+
+    def update(self, names: tuple[str, ...]) -> Statement:
+        """Set these fields of one row: their values in order, then the key."""
+        statement = self._updates.get(names)
+        if statement is None:
+            values = [(self.table.c[snake(n)], sa.bindparam(f"new_{snake(n)}")) for n in names]
+            statement = Statement(self.table.update().where(self._by_key).ordered_values(*values))
+            self._updates[names] = statement
+        return statement
+
+    def key_of(self, values: Sequence[Any]) -> str:
+        """Key text of a tuple."""
+        picked = self._picked(values)
+        return str(picked) if self._single else self.model.key_text(dict(zip(self.model.key, picked, strict=True)))
+
+    def as_row(self, values: Sequence[Any]) -> Row:
+        """A tuple as a dict."""
+        return dict(zip(self.names, values, strict=True))
+
+    def as_tuple(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """A dict as a tuple; absent fields are None."""
+        return tuple(map(row.get, self.names))
+
+
+@cache
+def sql(model: Model) -> RowSql:
+    """The statements of ``model``."""
+    return RowSql(model)
+
+
+def _key(model: Model, key: str) -> tuple[str, ...]:
+    return (key,) if len(model.key) == 1 else tuple(model.key_fields(key).values())
+
+
+def get(tx: Transaction, model: Model, key: str) -> Row | None:
+    """One row by key text."""
+    values = tx.one(sql(model).get, _key(model, key))
+    return None if values is None else sql(model).as_row(values)
+
+
+def get_many(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, Row]:
+    """Rows by key text; those not there are absent."""
+    of = sql(model)
+    return {of.key_of(values): of.as_row(values) for values in tx.all(of.among, (_listed(model, keys),))}
+
+
+def known(tx: Transaction, model: Model, keys: Iterable[str]) -> set[str]:
+    """Which of ``keys`` have a row."""
+    found = tx.all(sql(model).known, (_listed(model, keys),))
+    if len(model.key) == 1:
+        return {row[0] for row in found}
+    return {model.key_text(dict(zip(model.key, row, strict=True))) for row in found}
+
+
+def _listed(model: Model, keys: Iterable[str]) -> str:
+    if len(model.key) == 1:
+        return json.dumps(list(keys))
+    return f"[{','.join(keys)}]"  # composite key texts are JSON lists already
+
+
+def add(tx: Transaction, model: Model, row: Mapping[str, Any]) -> None:
+    """A new row."""
+    of = sql(model)
+    tx.run(of.insert, of.as_tuple(row))
+
+
+def set_fields(tx: Transaction, model: Model, key: str, changes: Mapping[str, Any]) -> None:
+    """Change fields of one row."""
+    if changes:
+        tx.run(sql(model).update(tuple(changes)), (*changes.values(), *_key(model, key)))
+
+
+def set_fields_of_many(
+    tx: Transaction, model: Model, names: tuple[str, ...], rows: Iterable[tuple[tuple[Any, ...], str]]
+) -> None:
+    """Set the same fields of many rows: (values, key text) each."""
+    tx.many(sql(model).update(names), [(*values, *_key(model, key)) for values, key in rows])
+
+
+def put(tx: Transaction, model: Model, rows: Sequence[Sequence[Any]]) -> int:
+    """Insert or replace whole rows where they differ; how many were touched."""
+    return tx.many(sql(model).upsert, rows) if rows else 0
+
+
+def remove(tx: Transaction, model: Model, key: str) -> None:
+    """Delete one row."""
+    tx.run(sql(model).delete, _key(model, key))
+
+
+def next_free(tx: Transaction, model: Model, name: str, within: str, row: Mapping[str, Any]) -> int:
+    """One more than the largest value of ``name`` among rows that share ``within`` with ``row``; 1 for the first."""
+    found = tx.one(_largest(model, name, within), (row[within],))
+    return int(found[0] or 0) + 1 if found else 1
+
+
+@cache
+def _largest(model: Model, name: str, within: str) -> Statement:
+    table = sql(model).table
+    return Statement(sa.select(sa.func.max(table.c[snake(name)])).where(table.c[snake(within)] == sa.bindparam("w")))
+
+
+def find_statement(
+    model: Model, where: Mapping[str, Any], order_by: str | Sequence[str] | None, limit: int | None
+) -> tuple[str, list[Any]]:
+    """SQL text and parameters of a search by equality, membership (a list) or absence (None)."""
+    of = sql(model)
+    statement = sa.select(*(of.table.c[snake(n)] for n in of.names))
+    parameters: list[Any] = []
+    for name, value in where.items():
+        column = _column(of, name)
+        if value is None:
+            statement = statement.where(column.is_(None))
+        elif isinstance(value, list | tuple | set | frozenset):
+            statement = statement.where(
+                column.in_(
+                    sa.select(
+                        sa.func.json_each(sa.bindparam(None, json.dumps(list(value)))).table_valued("value").c.value
+                    )
+                )
+            )
+        else:
+            statement = statement.where(column == sa.bindparam(None, value))
+    for name in [order_by] if isinstance(order_by, str) else list(order_by or ()):
+        column = _column(of, name.removeprefix("-"))
+        statement = statement.order_by(column.desc() if name.startswith("-") else column.asc())
+    statement = statement.order_by(*of.key_columns)
+    if limit is not None:
+        statement = statement.limit(sa.bindparam(None, limit))
+    compiled = Statement(statement)
+    parameters = list(compiled.ordered({}))
+    return compiled.text, parameters
+
+
+def _column(of: RowSql, name: str) -> sa.Column[Any]:
+    if name not in of.model.by_name:
+        raise InvalidInput(f"{of.model.name} has no field {name!r}", hint=near(name, of.model.by_name))
+    return of.table.c[snake(name)]

@@ -1,0 +1,74 @@
+"""The one source of time, and the three ways a moment is written down.
+
+* *stored*: ``YYYY-MM-DDTHH:MM:SS.ffffffZ``, 27 characters, UTC. What columns hold; sorts as time.
+* *wire*: ``YYYY-MM-DDTHH:MM:SS.sssZ``, what AppSync is sent (AWSDateTime, exactly 3 decimals).
+* *verbatim*: whatever text a remote answered with. Rebuilt from the stored form where possible.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_STORED_LENGTH = 27
+_MILLISECOND_LENGTH = 24
+
+
+def now() -> datetime:
+    """The present moment, UTC, cut to milliseconds (the remotes keep no more)."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def stored_now() -> str:
+    """The present moment in stored form."""
+    return stored(now())
+
+
+def stored(moment: datetime) -> str:
+    """An aware ``moment`` in stored form."""
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return text[:26] + "Z"
+
+
+def stored_from_text(text: str) -> str:
+    """ISO 8601 ``text`` with an offset, in stored form.
+
+    Raises: ValueError when the text is no time or carries no offset.
+    """
+    # Remotes answer with milliseconds and Z almost always: no parsing for those.
+    if len(text) == _MILLISECOND_LENGTH and text[-1] == "Z" and text[19] == "." and text[10] == "T":
+        return text[:23] + "000Z"
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time needs an offset, for example a final Z")
+    return stored(moment)
+
+
+def parsed(text: str) -> datetime:
+    """An aware UTC datetime from stored, wire or verbatim ``text``."""
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def usual_text(stored_text: str) -> str:
+    """The spelling a remote most likely used for ``stored_text``: milliseconds unless finer."""
+    if stored_text.endswith("000Z") and len(stored_text) == _STORED_LENGTH:
+        return stored_text[:23] + "Z"
+    return stored_text
+
+
+def wire(stored_text: str) -> str:
+    """``stored_text`` as AppSync wants it: exactly three decimals."""
+    return stored_text[:23] + "Z"
+
+
+def after(seconds: float, start: datetime | None = None) -> str:
+    """The moment ``seconds`` after ``start`` (now when None), in stored form."""
+    return stored((start or now()) + timedelta(seconds=seconds))
+
+
+def sleep(seconds: float) -> None:
+    """Let ``seconds`` pass. Kept here so that nothing else in the house waits on its own."""
+    if seconds > 0:
+        time.sleep(seconds)  # noqa: TID251 - the one place allowed to

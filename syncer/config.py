@@ -1,0 +1,136 @@
+"""Settings, from options, environment and ``syncer.toml``, in that order of precedence.
+
+The file is the one named by ``--config`` or ``SYNCER_CONFIG``, else ``syncer.toml`` in the user's configuration folder. The
+current folder is never searched: a checked-out folder must not be able to redirect credentials to another host.
+
+.. code-block:: toml
+
+    db = "/data/syncer.db"
+    durability = "full"             # or "normal": a power cut may cost the last writes
+
+    [plexus]
+    api_url = "https://example.appsync-api.eu-west-1.amazonaws.com/graphql"
+    account_key = "my-account"
+
+    [profile.staging.plexus]        # --profile staging: these win over the tables above
+    api_url = "https://staging.example/graphql"
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from syncer.errors import SettingError
+
+DURABILITIES = ("full", "normal")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a remote: its name in the file, its environment variable, whether it is a secret or optional."""
+
+    name: str
+    env: str
+    secret: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was resolved. ``db`` is a path, or a SQLAlchemy URL. Credentials never show in its repr."""
+
+    db: str
+    durability: str = "full"
+    profile: str | None = None
+    config_path: Path | None = None
+    tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def remote(self, name: str, declared: tuple[Setting, ...]) -> dict[str, str]:
+        """The settings of one remote that have a value; environment first, then file."""
+        section = self.tables.get(name, {})
+        if not isinstance(section, Mapping):
+            raise SettingError(f"[{name}] in {self.config_path} must be a table")
+        found: dict[str, str] = {}
+        for setting in declared:
+            value = self.environ.get(setting.env) or section.get(setting.name)
+            if value is None or value == "":
+                continue
+            if not isinstance(value, str):
+                raise SettingError(f"{name}.{setting.name} in {self.config_path} must be text")
+            found[setting.name] = value.strip()
+        return found
+
+
+def load(
+    db: str | os.PathLike[str] | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Resolve settings as every command does.
+
+    Raises: SettingError naming the setting, when a named file or profile is missing or a value is malformed.
+    """
+    environ = os.environ if environ is None else environ
+    path, tables = _file(config or environ.get("SYNCER_CONFIG"))
+    profile = profile or environ.get("SYNCER_PROFILE") or None
+    if profile:
+        tables = _with_profile(tables, profile, path)
+    durability = environ.get("SYNCER_DURABILITY") or tables.get("durability", "full")
+    if durability not in DURABILITIES:
+        raise SettingError(f"durability must be one of {', '.join(DURABILITIES)}, not {durability!r}")
+    chosen = db or environ.get("SYNCER_DB") or tables.get("db") or default_db()
+    return Settings(
+        db=os.fspath(chosen),
+        durability=durability,
+        profile=profile,
+        config_path=path,
+        tables=tables,
+        environ=dict(environ),
+    )
+
+
+def default_db() -> Path:
+    """``syncer.db`` in the user's data folder."""
+    from platformdirs import user_data_path
+
+    return user_data_path("syncer", appauthor=False) / "syncer.db"
+
+
+def _file(named: str | os.PathLike[str] | None) -> tuple[Path | None, dict[str, Any]]:
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise SettingError(
+                f"no configuration file at {path}", hint="create it, or leave --config and SYNCER_CONFIG out"
+            )
+    else:
+        from platformdirs import user_config_path
+
+        path = user_config_path("syncer", appauthor=False) / "syncer.toml"
+        if not path.is_file():
+            return None, {}
+    import tomllib
+
+    try:
+        return path, tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise SettingError(f"{path} is not valid TOML", why=str(exc)) from exc
+
+
+def _with_profile(tables: dict[str, Any], profile: str, path: Path | None) -> dict[str, Any]:
+    profiles = tables.get("profile", {})
+    if profile not in profiles:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise SettingError(f"there is no profile {profile!r} in {path or 'syncer.toml'}", hint=f"profiles: {known}")
+    merged = {name: value for name, value in tables.items() if name != "profile"}
+    for name, value in profiles[profile].items():
+        below = merged.get(name)
+        merged[name] = {**below, **value} if isinstance(value, dict) and isinstance(below, dict) else value
+    return merged

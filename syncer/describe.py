@@ -1,0 +1,319 @@
+"""The words in which a remote's models are described, once, as data.
+
+From one :class:`Model` come the SQL table and its indexes, the wire documents, the checks on input, the pull plan and the
+sandbox's schema. Nothing here knows SQL, HTTP or any one remote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from syncer.errors import InvalidInput
+
+
+class Kind(StrEnum):
+    """What a field holds."""
+
+    ID = "ID"
+    TEXT = "String"
+    INTEGER = "Int"
+    NUMBER = "Float"
+    FLAG = "Boolean"
+    JSON = "AWSJSON"
+    TIME = "AWSDateTime"
+    ENUM = "enum"
+
+
+class Origin(StrEnum):
+    """Who may set a field."""
+
+    CALLER = "caller"  # in every input
+    SERVER = "server"  # in no input; sending it is an error
+    STAMP = "stamp"  # a time the server fills in unless the input carries it
+
+
+@dataclass(frozen=True, slots=True)
+class SameAs:
+    """Fill-in: the value of another field of the same record."""
+
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextFree:
+    """Fill-in: one more than the largest value among the records that share ``within``; 1 for the first."""
+
+    within: str
+
+
+FillIn: TypeAlias = SameAs | NextFree | str | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a model, as the remote spells it.
+
+    ``ref`` names the model this field points at, ``relation`` the object the remote nests for it, ``inverse`` the list it
+    nests on the other side. ``keyed``: an index key upstream although no declared index names it, so neither null nor an
+    empty text may be sent. A ``back`` pointer closes a cycle: a create goes out without it while its target waits, and an
+    update sets it later.
+    """
+
+    name: str
+    kind: Kind
+    required: bool = False
+    many: bool = False
+    values: tuple[str, ...] = ()
+    origin: Origin = Origin.CALLER
+    ref: str | None = None
+    relation: str | None = None
+    inverse: str | None = None
+    back: bool = False
+    keyed: bool = False
+    fill_in: FillIn | None = None
+
+    @property
+    def column(self) -> str:
+        """The SQL name: snake case."""
+        return snake(self.name)
+
+    @property
+    def as_json(self) -> bool:
+        """True when the column holds JSON text."""
+        return self.kind is Kind.JSON or self.many
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A secondary index: partition field, then sort fields. ``name`` only where the remote's is not the usual one."""
+
+    partition: str
+    sort: tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Partition and sort fields, in order."""
+        return (self.partition, *self.sort)
+
+
+@dataclass(frozen=True, slots=True)
+class ByKey:
+    """Pull: the one record whose ``field`` equals a setting."""
+
+    field: str
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Pull: per ``parent``, everything at or after a mark in ``cursor``, ascending, from an index partition.
+
+    ``overlap_s`` is how far before the mark the next pull starts. ``unfinished`` (field, final values) names the records
+    whose later edits the cursor cannot show: they are read again by id until final.
+    """
+
+    parent: str
+    index: tuple[str, ...]
+    cursor: str
+    overlap_s: float = 300.0
+    unfinished: tuple[str, tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """Pull: the whole index partition of every known ``parent``.
+
+    With ``live`` (field of the parent, final values) only parents that changed since the last complete pull, or that are
+    not final, are asked again. With ``changed`` the remote is asked to leave out records not updated since the mark.
+    """
+
+    parent: str
+    index: tuple[str, ...]
+    live: tuple[str, tuple[str, ...]] | None = None
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Pull: the root list, all of it."""
+
+
+Pull: TypeAlias = ByKey | Since | Each | Scan | None
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One kind of record of one remote. ``legacy``: today's deployments may lack it. ``closed``: our credentials may not
+    use it, so its rows stay local. ``key``: the field or fields that identify a record."""
+
+    name: str
+    fields: tuple[Field, ...]
+    pull: Pull
+    indexes: tuple[Index, ...] = ()
+    key: tuple[str, ...] = ("id",)
+    remote: str = ""
+    plural: str = ""
+    legacy: bool = False
+    closed: bool = False
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Field]:
+        """Fields by the remote's name."""
+        return {f.name: f for f in self.fields}
+
+    @cached_property
+    def table(self) -> str:
+        """The SQL table: ``<remote>_<model in snake case>``."""
+        return f"{self.remote}_{snake(self.name)}"
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Column names, in the order of the fields."""
+        return tuple(f.column for f in self.fields)
+
+    @cached_property
+    def references(self) -> tuple[Field, ...]:
+        """The fields that point at other records."""
+        return tuple(f for f in self.fields if f.ref)
+
+    @cached_property
+    def stamps(self) -> tuple[Field, ...]:
+        """The times that the server sets, or fills in."""
+        return tuple(f for f in self.fields if f.origin is not Origin.CALLER)
+
+    @cached_property
+    def fill_ins(self) -> tuple[Field, ...]:
+        """The fields filled in here when a create leaves them out."""
+        return tuple(f for f in self.fields if f.fill_in is not None)
+
+    @cached_property
+    def create_required(self) -> tuple[str, ...]:
+        """Fields a create must carry; composite index groups and fill-ins are not counted here."""
+        return tuple(
+            f.name
+            for f in self.fields
+            if f.required and f.origin is Origin.CALLER and not (f.name == "id" and self.key == ("id",))
+        )
+
+    @cached_property
+    def index_keys(self) -> frozenset[str]:
+        """Fields that are index keys upstream by themselves: neither null nor empty text may be sent in a create."""
+        alone = {i.partition for i in self.indexes} | {i.sort[0] for i in self.indexes if len(i.sort) == 1}
+        return frozenset(alone | {f.name for f in self.fields if f.keyed})
+
+    @cached_property
+    def groups(self) -> tuple[frozenset[str], ...]:
+        """Sets of fields that must travel together: the sort fields of every index with two or more of them."""
+        return tuple(frozenset(i.sort) for i in self.indexes if len(i.sort) > 1)
+
+    @cached_property
+    def create_companions(self) -> tuple[str, ...]:
+        """Fields a create needs only because the server's own stamps touch their composite group."""
+        stamped = {f.name for f in self.fields if f.origin is not Origin.CALLER}
+        given = stamped | set(self.create_required)
+        needed = closure(self.groups, given) - given - set(self.key)
+        return tuple(f.name for f in self.fields if f.name in needed)
+
+    @cached_property
+    def update_companions(self) -> tuple[str, ...]:
+        """Fields every update carries besides its own: key, and the groups that ``updatedAt`` and the key touch."""
+        given = set(self.key) | ({"updatedAt"} & self.by_name.keys())
+        needed = (closure(self.groups, given) | set(self.key)) - {"updatedAt"}
+        return tuple(f.name for f in self.fields if f.name in needed)
+
+    def together(self, names: Iterable[str]) -> frozenset[str]:
+        """``names`` of one update with all that must travel with them."""
+        given = set(names) | set(self.update_companions) | ({"updatedAt"} & self.by_name.keys())
+        return frozenset(closure(self.groups, given) - {"updatedAt"}) | frozenset(names)
+
+    def key_text(self, record: Mapping[str, Any]) -> str:
+        """The key of ``record`` as one text: the id itself, or the key values as a JSON list."""
+        if len(self.key) == 1:
+            return str(record[self.key[0]])
+        return joined_key(tuple(str(record[name]) for name in self.key))
+
+    def key_fields(self, key_text: str) -> dict[str, str]:
+        """The reverse of :meth:`key_text`."""
+        if len(self.key) == 1:
+            return {self.key[0]: key_text}
+        return dict(zip(self.key, split_key(key_text), strict=True))
+
+    def index_on(self, *names: str) -> Index:
+        """The index with exactly these fields."""
+        return next(i for i in self.indexes if i.fields == names)
+
+
+def joined_key(values: tuple[str, ...]) -> str:
+    """Several key values as one text."""
+    import json
+
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+def split_key(text: str) -> tuple[str, ...]:
+    """The reverse of :func:`joined_key`."""
+    import json
+
+    return tuple(json.loads(text))
+
+
+def closure(groups: Iterable[frozenset[str]], given: set[str]) -> set[str]:
+    """``given``, and every group that it touches, and every group that those touch, and so on."""
+    groups = tuple(groups)
+    found = set(given)
+    while True:
+        more = {name for group in groups if group & found for name in group} - found
+        if not more:
+            return found
+        found |= more
+
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake(name: str) -> str:
+    """``ScoreResult`` and ``scoreResult`` as ``score_result``."""
+    return _HUMP.sub("_", name).lower()
+
+
+def catalogue(remote: str, models: Iterable[Model]) -> dict[str, Model]:
+    """Models by name, parents first: a model comes after those it points at (back pointers and itself not counted)."""
+    waiting = {m.name: replace(m, remote=remote, plural=m.plural or m.name + "s") for m in models}
+    ordered: dict[str, Model] = {}
+    while waiting:
+        ready = [
+            m
+            for m in waiting.values()
+            if not any(f.ref in waiting and f.ref != m.name and not f.back for f in m.fields)
+        ]
+        if not ready:
+            raise ValueError(f"models of {remote} point at each other in a circle: {sorted(waiting)}")
+        for model in ready:
+            ordered[model.name] = waiting.pop(model.name)
+    return ordered
+
+
+def model_named(models: Mapping[str, Model], name: str) -> Model:
+    """The model called ``name``. Raises: InvalidInput with near names."""
+    try:
+        return models[name]
+    except KeyError:
+        raise InvalidInput(
+            f"there is no model {name!r}", hint=near(name, models) or f"models are: {', '.join(models)}"
+        ) from None
+
+
+def near(name: str, known: Iterable[str]) -> str | None:
+    """``did you mean ...?`` for a misspelt name, or None."""
+    from difflib import get_close_matches
+
+    options = list(known)
+    folded = {option.lower().replace("_", ""): option for option in options}
+    hits = get_close_matches(name.lower().replace("_", ""), folded, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(folded[h] for h in hits)}?" if hits else None

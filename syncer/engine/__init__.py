@@ -1,0 +1,1 @@
+"""Writing, pushing and pulling: the steps between cache, outbox and any remote."""

@@ -1,0 +1,203 @@
+"""Every exception of syncer, with its exit code and its sentence for people.
+
+::
+
+    SyncerError                     exit 1  our bug, unless a subclass says otherwise
+    ├── UsageError                  exit 2  what was asked for cannot be done as asked
+    │   ├── InvalidInput                    a value the model's description refuses
+    │   ├── RecordNotFound                  also a LookupError
+    │   ├── RecordExists                    the id is taken
+    │   ├── SettingError                    a setting is missing or malformed
+    │   └── QueryError                      SQL that SQLite refuses, or that ran too long
+    ├── NeedsAttention              exit 3  finished, but some records wait for a person
+    ├── RemoteError                 exit 4  nothing lost, try later
+    │   ├── Unreachable                     no answer from the remote
+    │   ├── AccessRefused                   401 or 403: the credentials
+    │   ├── RemoteRefused                   an answer that cannot be worked with
+    │   ├── SyncRunning                     another sync holds this remote's lease
+    │   └── LeaseLost                       this sync was overtaken and has been fenced off
+    └── DatabaseError               exit 5  the local file
+        ├── NotOurDatabase   NewerDatabase   OlderDatabase   CorruptDatabase
+        └── ReadOnlyDatabase DiskFull        DatabaseBusy
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SyncerError(Exception):
+    """What happened, to which record, why, and what to do next.
+
+    ``code`` is a stable kebab-case name for programs, ``exit_code`` what the command line ends with.
+    """
+
+    code: ClassVar[str] = "internal-error"
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        record: str | None = None,
+        why: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what = what
+        self.record = record
+        self.why = why
+        self.hint = hint
+        super().__init__(self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        """One line for people, without the hint."""
+        text = self.what
+        if self.record:
+            text += f" ({self.record})"
+        if self.why:
+            text += f": {self.why}"
+        return text
+
+    def as_dict(self) -> dict[str, str | None]:
+        """The same facts for ``--json``."""
+        return {
+            "code": self.code,
+            "what": self.what,
+            "record": self.record,
+            "why": self.why,
+            "hint": self.hint,
+        }
+
+
+class UsageError(SyncerError):
+    """What was asked for cannot be done as asked."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class InvalidInput(UsageError, ValueError):
+    """A value that the model's description refuses; nothing was stored."""
+
+    code = "invalid-input"
+
+
+class RecordNotFound(UsageError, LookupError):
+    """No such record in the local file."""
+
+    code = "record-not-found"
+
+
+class RecordExists(UsageError):
+    """A record with this id is in the local file already."""
+
+    code = "record-exists"
+
+
+class SettingError(UsageError):
+    """A setting is missing or malformed; names the setting."""
+
+    code = "setting"
+
+
+class QueryError(UsageError):
+    """SQL that SQLite refuses, or that ran longer than allowed."""
+
+    code = "query"
+
+
+class NeedsAttention(SyncerError):
+    """The run finished, but some records wait for a person."""
+
+    code = "needs-attention"
+    exit_code = 3
+
+
+class RemoteError(SyncerError):
+    """A remote could not be used; nothing is lost, what waits goes out later."""
+
+    code = "remote"
+    exit_code = 4
+    retryable = True
+
+
+class Unreachable(RemoteError):
+    """No answer from the remote."""
+
+    code = "unreachable"
+
+
+class AccessRefused(RemoteError):
+    """The remote refused the credentials (401 or 403)."""
+
+    code = "access-refused"
+
+
+class RemoteRefused(RemoteError):
+    """The remote answered with something that cannot be worked with."""
+
+    code = "remote-refused"
+
+
+class SyncRunning(RemoteError):
+    """Another sync of the same file and remote is at work."""
+
+    code = "sync-running"
+
+
+class LeaseLost(RemoteError):
+    """This sync stood still past its lease and another one took over."""
+
+    code = "lease-lost"
+
+
+class DatabaseError(SyncerError):
+    """The local database file cannot be used."""
+
+    code = "database"
+    exit_code = 5
+
+
+class NotOurDatabase(DatabaseError):
+    """The file is a database of some other program, or no database at all."""
+
+    code = "not-our-database"
+
+
+class NewerDatabase(DatabaseError):
+    """The file was written by a newer syncer."""
+
+    code = "newer-database"
+
+
+class OlderDatabase(DatabaseError):
+    """The file needs an upgrade before it can be used this way."""
+
+    code = "older-database"
+
+
+class CorruptDatabase(DatabaseError):
+    """SQLite finds the file damaged."""
+
+    code = "corrupt-database"
+
+
+class ReadOnlyDatabase(DatabaseError):
+    """The file or its folder cannot be written."""
+
+    code = "read-only-database"
+
+
+class DiskFull(DatabaseError):
+    """No room to make the write durable; it was not accepted."""
+
+    code = "disk-full"
+
+
+class DatabaseBusy(DatabaseError):
+    """Another process held the write lock longer than the busy limit."""
+
+    code = "database-busy"
+    retryable = True

@@ -1,0 +1,36 @@
+"""Keys minted on this machine: record ids, change keys, owner names."""
+
+from __future__ import annotations
+
+import os
+import socket
+from uuid import uuid4
+
+
+def new_id() -> str:
+    """A fresh random record id (UUID4 text, 36 characters), good on every remote that takes client ids."""
+    return str(uuid4())
+
+
+def new_key() -> str:
+    """A fresh idempotency key (32 hex characters; remotes allow 8 to 64)."""
+    return uuid4().hex
+
+
+def owner() -> str:
+    """Who holds a lease: ``host:pid``. The same host can tell whether the process still lives."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def owner_is_dead(name: str) -> bool:
+    """True only when ``name`` is of this host and its process is surely gone."""
+    host, _, pid = name.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OSError):
+        return False
+    return False

@@ -1,0 +1,1 @@
+"""Waiting changes: how they are queued, claimed, settled and shown."""

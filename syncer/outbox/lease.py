@@ -1,0 +1,86 @@
+"""One sync per file and remote: a lease with a fencing token, and the hold a remote asked for.
+
+The token rises with every lease and is checked in every commit of a sync, so that a sync that stood still past its lease
+(suspended, swapped out) cannot write after another one took over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from syncer import clock, ids
+from syncer.errors import LeaseLost, SyncRunning
+from syncer.store.core import REMOTE_STATE
+from syncer.store.database import Database, Statement, Transaction
+
+LEASE_S = 120.0
+
+_s = REMOTE_STATE.c
+_MINE = (_s.remote == sa.bindparam("r"), _s.fence == sa.bindparam("f"))
+_GET = Statement(
+    sa.select(_s.fence, _s.lease_owner, _s.lease_until, _s.hold_until, _s.hold_reason).where(
+        _s.remote == sa.bindparam("r")
+    )
+)
+_FIRST = Statement(REMOTE_STATE.insert().values(remote=sa.bindparam("r"), fence=sa.bindparam("f")))
+_TAKE = Statement(
+    REMOTE_STATE.update()
+    .where(_s.remote == sa.bindparam("r"))
+    .values(fence=sa.bindparam("f"), lease_owner=sa.bindparam("o"), lease_until=sa.bindparam("u"))
+)
+_RENEW = Statement(REMOTE_STATE.update().where(*_MINE).values(lease_until=sa.bindparam("u")))
+_RELEASE = Statement(REMOTE_STATE.update().where(*_MINE).values(lease_owner=None, lease_until=None))
+_HOLD = Statement(
+    REMOTE_STATE.update().where(*_MINE).values(hold_until=sa.bindparam("u"), hold_reason=sa.bindparam("why"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to sync one remote, until it is overtaken."""
+
+    remote: str
+    fence: int
+
+    def renew(self, tx: Transaction) -> None:
+        """Check and prolong the lease inside a transaction of the sync. Raises: LeaseLost, which undoes it."""
+        if tx.run(_RENEW, {"r": self.remote, "f": self.fence, "u": clock.after(LEASE_S)}) != 1:
+            raise LeaseLost(
+                f"this sync of {self.remote} stood still too long and another one took over",
+                hint="nothing is lost; the other sync goes on, or run: syncer sync",
+            )
+
+    def hold(self, tx: Transaction, until: str | None, why: str | None) -> None:
+        """Remember, across restarts, not to call the remote before ``until``."""
+        tx.run(_HOLD, {"r": self.remote, "f": self.fence, "u": until, "why": why})
+
+    def release(self, tx: Transaction) -> None:
+        """Give the lease back; a lost one is left alone."""
+        tx.run(_RELEASE, {"r": self.remote, "f": self.fence})
+
+
+def acquire(database: Database, remote: str) -> Lease:
+    """Take the lease of ``remote``. Raises: SyncRunning while a living holder has it."""
+    with database.transaction() as tx:
+        found = tx.one(_GET, {"r": remote})
+        if found is None:
+            tx.run(_FIRST, {"r": remote, "f": 0})
+            found = (0, None, None, None, None)
+        fence, owner, until = int(found[0]), found[1], found[2]
+        if owner and until and until > clock.stored_now() and not ids.owner_is_dead(owner):
+            raise SyncRunning(
+                f"another sync of {remote} is running (process {owner}, lease until {until})",
+                hint="wait for it to end, then run: syncer sync",
+            )
+        tx.run(_TAKE, {"r": remote, "f": fence + 1, "o": ids.owner(), "u": clock.after(LEASE_S)})
+    return Lease(remote, fence + 1)
+
+
+def held_until(tx: Transaction, remote: str) -> tuple[str | None, str | None]:
+    """(until, why) of the hold on a remote; (None, None) when it may be called."""
+    found = tx.one(_GET, {"r": remote})
+    if found is None or not found[3] or found[3] <= clock.stored_now():
+        return None, None
+    return found[3], found[4]

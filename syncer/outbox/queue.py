@@ -1,0 +1,269 @@
+"""The outbox: append, claim, settle. Every function works inside the caller's transaction.
+
+A change leaves by one of three doors, each a row of ``ledger``: *acked*, *superseded* by a later change of the same record,
+*discarded* by a named act of the user. Since every change takes one number, the ledger closes:
+numbers given out = ledger + outbox.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from syncer import clock, ids
+from syncer.describe import Model
+from syncer.outbox.rules import Fate, verdict
+from syncer.port import Change, Op, State
+from syncer.store.core import LEDGER, OUTBOX
+from syncer.store.database import Statement, Transaction
+
+_o = OUTBOX.c
+_KEYS = sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)
+_SEQS = sa.select(sa.func.json_each(sa.bindparam("seqs")).table_valued("value").c.value)
+
+_APPEND = Statement(
+    OUTBOX.insert().values(
+        {
+            name: sa.bindparam(name)
+            for name in ("remote", "model", "key", "op", "fields", "state", "attempts", "created_at", "idem_key")
+        }
+    )
+)
+_LAST = Statement(
+    sa.select(_o.seq, _o.op, _o.state, _o.fields, _o.body)
+    .where(_o.model == sa.bindparam("m"), _o.key == sa.bindparam("k"))
+    .order_by(_o.seq.desc())
+    .limit(1)
+)
+_CHANGE = (_o.seq, _o.model, _o.key, _o.op, _o.fields, _o.idem_key, _o.state, _o.attempts, _o.body)
+_ahead = OUTBOX.alias("ahead")
+_CLAIMABLE = Statement(
+    sa.select(*_CHANGE)
+    .where(
+        _o.seq > sa.bindparam("after"),
+        _o.remote == sa.bindparam("remote"),
+        _o.state.in_([State.PENDING, State.AMBIGUOUS]),
+        sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
+        ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
+    )
+    .order_by(_o.seq)
+    .limit(sa.bindparam("most"))
+)
+_UNSENT_CREATES = Statement(
+    sa.select(_o.key).where(_o.model == sa.bindparam("m"), _o.op == Op.CREATE, _o.key.in_(_KEYS))
+)
+_WAITING_KEYS = Statement(sa.select(_o.key).where(_o.model == sa.bindparam("m"), _o.key.in_(_KEYS)).distinct())
+_OF_RECORD = Statement(
+    sa.select(*_CHANGE).where(_o.model == sa.bindparam("m"), _o.key == sa.bindparam("k")).order_by(_o.seq)
+)
+_BY_SEQ = Statement(sa.select(*_CHANGE, _o.remote).where(_o.seq == sa.bindparam("s")))
+_SENDING = Statement(
+    OUTBOX.update()
+    .where(_o.seq == sa.bindparam("s"))
+    .values(
+        state=State.SENDING,
+        attempts=_o.attempts + 1,
+        body=sa.bindparam("b"),
+        body_hash=sa.bindparam("h"),
+        idem_key=sa.bindparam("i"),
+        attempted_at=sa.bindparam("t"),
+        due_at=None,
+    )
+)
+_SETTLED = Statement(
+    OUTBOX.update()
+    .where(_o.seq == sa.bindparam("s"))
+    .values(
+        state=sa.bindparam("st"),
+        due_at=sa.bindparam("d"),
+        code=sa.bindparam("c"),
+        reason=sa.bindparam("r"),
+        attempts=_o.attempts - sa.bindparam("back"),
+    )
+)
+_THAWED = Statement(
+    OUTBOX.update()
+    .where(_o.seq == sa.bindparam("s"))
+    .values(state=State.PENDING, body=None, body_hash=None, idem_key=sa.bindparam("i"), due_at=None)
+)
+_INTERRUPTED = Statement(
+    OUTBOX.update()
+    .where(_o.remote == sa.bindparam("remote_"), _o.state == State.SENDING)
+    .values(state=State.AMBIGUOUS, code="interrupted", reason="the sync stopped before an answer came")
+)
+_LEDGER_COLUMNS = [
+    "seq", "remote", "model", "key", "op", "fields", "door", "by_seq", "attempts", "created_at", "left_at",
+    "idem_key", "body_hash", "reason",
+]  # fmt: skip
+_LEAVE = Statement(
+    LEDGER.insert().from_select(
+        _LEDGER_COLUMNS,
+        sa.select(
+            _o.seq, _o.remote, _o.model, _o.key, _o.op, _o.fields,
+            sa.bindparam("door"), sa.bindparam("by"), _o.attempts, _o.created_at, sa.bindparam("now"),
+            _o.idem_key, _o.body_hash, sa.bindparam("why"),
+        ).where(_o.seq.in_(_SEQS)),
+    )
+)  # fmt: skip
+_REMOVE = Statement(OUTBOX.delete().where(_o.seq.in_(_SEQS)))
+_NEXT_DUE = Statement(
+    sa.select(sa.func.min(_o.due_at)).where(
+        _o.remote == sa.bindparam("remote"),
+        _o.state.in_([State.PENDING, State.AMBIGUOUS]),
+        ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last waiting change of a record."""
+
+    seq: int
+    op: Op
+    state: State
+    fields: frozenset[str]
+    frozen: bool
+
+    @property
+    def takes_edits(self) -> bool:
+        """True when an edit now is folded into this change instead of queueing behind it."""
+        return self.state in (State.PENDING, State.PARKED) and self.op is not Op.DELETE
+
+
+def last(tx: Transaction, model: Model, key: str) -> Last | None:
+    """The last waiting change of a record, or None."""
+    found = tx.one(_LAST, {"m": model.name, "k": key})
+    if found is None:
+        return None
+    seq, op, state, fields, body = found
+    return Last(seq, Op(op), State(state), names(fields), body is not None)
+
+
+def names(fields: str | None) -> frozenset[str]:
+    """The ``fields`` column as a set."""
+    return frozenset(json.loads(fields)) if fields else frozenset()
+
+
+def append_new(tx: Transaction, model: Model, key: str, created_at: str) -> int:
+    """Queue the create of a record that cannot have anything waiting; the change's number."""
+    return tx.add(_APPEND, (model.remote, model.name, key, "create", None, "pending", 0, created_at, ids.new_key()))
+
+
+def append(
+    tx: Transaction,
+    model: Model,
+    key: str,
+    op: Op,
+    created_at: str,
+    fields: Iterable[str] = (),
+    earlier: Last | None = None,
+) -> int:
+    """Queue a change, taking over ``earlier`` where :mod:`rules` allows; the change's number."""
+    wanted = frozenset(fields)
+    fate = Fate.STAYS
+    if earlier is not None:
+        judged = verdict(earlier.op, earlier.state, earlier.fields, earlier.frozen, op, wanted)
+        fate, op, wanted = judged.fate, judged.op, judged.fields
+    listed = json.dumps(sorted(wanted)) if wanted else None
+    seq = tx.add(_APPEND, (model.remote, model.name, key, str(op), listed, "pending", 0, created_at, ids.new_key()))
+    if earlier is not None and fate is not Fate.STAYS:
+        leave(tx, [earlier.seq], "superseded", by=seq)
+    if fate is Fate.VANISHES:
+        leave(tx, [seq], "discarded", why="the record was deleted before it was ever sent")
+    return seq
+
+
+def claimable(
+    tx: Transaction, remote: str, models: Mapping[str, Model], *, after: int, now: str, most: int
+) -> list[Change]:
+    """Due changes in order, each the first of its record, beginning behind number ``after``."""
+    rows = tx.all(_CLAIMABLE, {"remote": remote, "after": after, "now": now, "most": most})
+    return [_change(row, models) for row in rows]
+
+
+def _change(row: Sequence[object], models: Mapping[str, Model]) -> Change:
+    seq, model, key, op, fields, idem_key, state, attempts, body = row[:9]
+    return Change(
+        int(seq),  # type: ignore[call-overload]
+        models[str(model)],
+        str(key),
+        Op(op),
+        tuple(sorted(names(fields))),  # type: ignore[arg-type]
+        str(idem_key),
+        State(state),
+        int(attempts),  # type: ignore[call-overload]
+        body,  # type: ignore[arg-type]
+    )
+
+
+def of_record(tx: Transaction, model: Model, key: str) -> list[Change]:
+    """Every waiting change of one record, in order."""
+    return [_change(row, {model.name: model}) for row in tx.all(_OF_RECORD, {"m": model.name, "k": key})]
+
+
+def by_seq(tx: Transaction, seq: int, models: Mapping[str, Mapping[str, Model]]) -> Change | None:
+    """The waiting change with this number, ``models`` being all remotes' models; None when none waits."""
+    row = tx.one(_BY_SEQ, {"s": seq})
+    return None if row is None else _change(row, models[row[9]])
+
+
+def unsent_creates(tx: Transaction, model: Model, keys: Iterable[str]) -> set[str]:
+    """Those of ``keys`` whose create is still waiting."""
+    wanted = list(set(keys))
+    if not wanted:
+        return set()
+    return {row[0] for row in tx.all(_UNSENT_CREATES, {"m": model.name, "keys": json.dumps(wanted)})}
+
+
+def waiting_keys(tx: Transaction, model: Model, keys: Sequence[str]) -> set[str]:
+    """Those of ``keys`` for which anything waits."""
+    return {row[0] for row in tx.all(_WAITING_KEYS, {"m": model.name, "keys": json.dumps(keys)})}
+
+
+def sending(tx: Transaction, frozen: Iterable[tuple[int, str, str, str]]) -> None:
+    """Record an attempt of each (seq, body, body hash, key), before its first byte leaves."""
+    now = clock.stored_now()
+    tx.many(_SENDING, [_SENDING.ordered({"s": s, "b": b, "h": h, "i": i, "t": now}) for s, b, h, i in frozen])
+
+
+def interrupted(tx: Transaction, remote: str) -> int:
+    """What a dead sync left as *sending* becomes *ambiguous*; how many."""
+    return tx.run(_INTERRUPTED, {"remote_": remote})
+
+
+def settle(
+    tx: Transaction,
+    seq: int,
+    state: State,
+    *,
+    due_at: str | None = None,
+    code: str = "",
+    reason: str = "",
+    spent: bool = True,
+) -> None:
+    """Put a change that stays into ``state``. ``spent=False`` gives the attempt back."""
+    tx.run(
+        _SETTLED, {"s": seq, "st": str(state), "d": due_at, "c": code, "r": reason[:2000], "back": 0 if spent else 1}
+    )
+
+
+def thaw(tx: Transaction, seq: int) -> None:
+    """Let a change that is surely not applied be frozen anew, under a new key, and be due now."""
+    tx.run(_THAWED, {"s": seq, "i": ids.new_key()})
+
+
+def leave(tx: Transaction, seqs: Sequence[int], door: str, *, by: int | None = None, why: str | None = None) -> None:
+    """Move changes to the ledger through ``door``."""
+    listed = json.dumps(list(seqs))
+    tx.run(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why})
+    tx.run(_REMOVE, {"seqs": listed})
+
+
+def next_due(tx: Transaction, remote: str) -> str | None:
+    """When the next waiting change that could be sent is due; None when none has a later time."""
+    row = tx.one(_NEXT_DUE, {"remote": remote})
+    return row[0] if row else None

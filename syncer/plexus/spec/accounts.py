@@ -1,0 +1,63 @@
+"""Accounts, their users, and links that share a resource."""
+
+from __future__ import annotations
+
+from syncer.describe import ByKey, Each, Index, Model
+from syncer.words import flag, identity, integer, json_value, server_time, stamp, text, time
+
+ACCOUNT = Model(
+    "Account",
+    fields=(
+        identity(),
+        text("name", required=True),
+        text("key", required=True),
+        text("description"),
+        json_value("settings"),
+        server_time("createdAt"),
+        server_time("updatedAt"),
+    ),
+    indexes=(Index("key"),),
+    pull=ByKey("key", setting="account_key"),
+)
+
+
+USER = Model(
+    "User",
+    fields=(
+        identity(),
+        text("email", required=True),
+        text("displayName"),
+        stamp("createdAt"),
+        stamp("updatedAt"),
+    ),
+    closed=True,
+    pull=None,
+)
+
+
+SHARE_LINK = Model(
+    "ShareLink",
+    fields=(
+        identity(),
+        text("token", required=True),
+        text("resourceType", required=True),
+        text("resourceId", required=True),
+        text("createdBy", required=True),
+        text("accountId", required=True),
+        time("expiresAt"),
+        json_value("viewOptions"),
+        time("lastAccessedAt"),
+        integer("accessCount"),
+        flag("isRevoked"),
+        server_time("createdAt"),
+        server_time("updatedAt"),
+    ),
+    indexes=(
+        Index("token"),
+        Index("accountId"),
+        Index("resourceId"),
+    ),
+    pull=Each("Account", ("accountId",), changed=True),
+)
+
+MODELS = (ACCOUNT, USER, SHARE_LINK)

@@ -1,0 +1,179 @@
+"""What the engine and a remote say to each other, and nothing else.
+
+The engine knows outbox and cache, the remote knows its wire; both know these words. Values of rows travel in *stored form*:
+what a column holds (times as 27-character text, JSON as text, flags as 0 or 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from syncer.describe import Model
+
+Row = dict[str, Any]
+"""Stored values by the remote's field names; ``extra`` holds what the description does not know."""
+
+
+class Op(StrEnum):
+    """What a change does to its record."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class State(StrEnum):
+    """Where a waiting change stands. Leaving the outbox is not a state but a door of the ledger."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    AMBIGUOUS = "ambiguous"
+    PARKED = "parked"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One waiting write. ``body`` is the frozen wire text, None until the first attempt; it never changes under a key."""
+
+    seq: int
+    model: Model
+    key: str
+    op: Op
+    fields: tuple[str, ...]
+    idem_key: str
+    state: State
+    attempts: int
+    body: str | None = None
+
+    @property
+    def record(self) -> str:
+        """How messages name the record."""
+        return f"{self.model.remote} {self.model.name} {self.key}"
+
+
+class Outcome(StrEnum):
+    """What became of one sent change."""
+
+    ACKED = "acked"  # applied, now or earlier
+    REFUSED = "refused"  # for good; a person must look
+    DIFFERS = "differs"  # not applied: the remote's record is not what the change was based on
+    LATER = "later"  # surely not applied
+    AMBIGUOUS = "ambiguous"  # may be applied
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """``stored``: what the remote says of the record now, in stored form (all fields for DIFFERS, None if it has none)."""
+
+    seq: int
+    outcome: Outcome
+    stored: Row | None = None
+    code: str = ""
+    reason: str = ""
+
+
+class Halt(StrEnum):
+    """Why nothing more should be sent to this remote for now."""
+
+    ACCESS = "access"  # 401, 403
+    UNREACHABLE = "unreachable"  # no connection at all
+    THROTTLED = "throttled"  # told to wait
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Receipts for every change of one batch.
+
+    ``divisible``: the request as a whole was refused and nothing ran; send halves. ``halt`` and ``retry_after_s``: wait.
+    ``elapsed_s``: how long the remote took, which steers the batch size.
+    """
+
+    receipts: tuple[Receipt, ...]
+    divisible: bool = False
+    halt: Halt | None = None
+    retry_after_s: float | None = None
+    reason: str = ""
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One page to be pulled: from which partition, at or after which cursor, following which token."""
+
+    model: Model
+    partition: str | None = None
+    cursor: str | None = None
+    token: str | None = None
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``rows``: stored values in the order of ``model.fields``, then ``extra``. ``token`` is None on the last page.
+
+    ``server_time``: the remote's clock when it answered, stored form, or None.
+    """
+
+    rows: Sequence[tuple[Any, ...]]
+    token: str | None = None
+    server_time: str | None = None
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one request may carry."""
+
+    first_batch: int = 25
+    max_batch: int = 100
+    max_bytes: int = 200_000
+    senders: int = 4
+    page: int = 1000
+
+
+class Line(Protocol):
+    """One kept-alive connection to a remote, used by one thread at a time."""
+
+    def push(self, changes: Sequence[Change]) -> Reply:
+        """Send frozen changes in one request. Never raises for what a remote or network does."""
+        ...
+
+    def page(self, ask: Ask) -> Page:
+        """One page. Raises: RemoteError."""
+        ...
+
+    def fetch(self, model: Model, keys: Sequence[str]) -> dict[str, Row | None]:
+        """Records by key text, in stored form; None for those the remote has not. Raises: RemoteError."""
+        ...
+
+    def close(self) -> None:
+        """Let the connection go."""
+        ...
+
+
+class Remote(Protocol):
+    """What a platform must offer to be synced."""
+
+    name: str
+    models: Mapping[str, Model]
+    limits: Limits
+
+    def missing(self) -> Sequence[str]:
+        """Environment names of the settings still needed before this remote can be used; empty when configured."""
+        ...
+
+    def partitions(self) -> Mapping[str, str]:
+        """Values of settings that pulls start from, by setting name (for example ``account_key``)."""
+        ...
+
+    def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:
+        """The wire text of ``change``: what is sent for it, now and at every repeat."""
+        ...
+
+    def line(self) -> Line:
+        """A new connection."""
+        ...

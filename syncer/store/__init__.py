@@ -1,0 +1,1 @@
+"""The SQL room: the file, its tables, its transactions, its versions."""

@@ -1,0 +1,59 @@
+"""SQLite's errors in the words of :mod:`syncer.errors`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from syncer.errors import (
+    CorruptDatabase,
+    DatabaseBusy,
+    DatabaseError,
+    DiskFull,
+    NotOurDatabase,
+    ReadOnlyDatabase,
+)
+
+_BY_CODE: dict[int, tuple[type[DatabaseError], str, str]] = {
+    sqlite3.SQLITE_BUSY: (DatabaseBusy, "the database is being written by another process", "try again in a moment"),
+    sqlite3.SQLITE_LOCKED: (DatabaseBusy, "the database is being written by another process", "try again in a moment"),
+    sqlite3.SQLITE_FULL: (DiskFull, "no room on the disk; the write was not accepted", "free some space and repeat it"),
+    sqlite3.SQLITE_READONLY: (
+        ReadOnlyDatabase,
+        "the database cannot be written",
+        "check the permissions of the file and of its folder",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        ReadOnlyDatabase,
+        "the database cannot be opened",
+        "check that the folder exists and can be written",
+    ),
+    sqlite3.SQLITE_PERM: (ReadOnlyDatabase, "the database may not be opened", "check the permissions of the file"),
+    sqlite3.SQLITE_IOERR: (DatabaseError, "the disk failed while the database was used", "check the disk, then repeat"),
+    sqlite3.SQLITE_CORRUPT: (
+        CorruptDatabase,
+        "the database file is damaged",
+        "keep the file, run `syncer db check`, and restore the newest backup",
+    ),
+    sqlite3.SQLITE_NOTADB: (NotOurDatabase, "the file is not a SQLite database", "choose another path with --db"),
+}
+
+
+def translated(exc: sqlite3.Error, path: Path) -> DatabaseError:
+    """The error to show for ``exc``."""
+    code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
+    kind, what, hint = _BY_CODE.get(
+        code, (DatabaseError, "the database refused the operation", "run `syncer db check`")
+    )
+    return kind(what, record=str(path), why=str(exc), hint=hint)
+
+
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises inside the block into a DatabaseError."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise translated(exc, path) from exc

@@ -1,0 +1,118 @@
+"""Bringing a file to the newest schema, with a backup first; and copies, and checks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from syncer import clock
+from syncer.errors import DatabaseError, NewerDatabase
+from syncer.store import version
+from syncer.store.database import Database, reserved
+from syncer.store.faults import translating
+
+
+def initialise(path: Path, *, durability: str = "full") -> bool:
+    """Make sure ``path`` is a database of ours with a schema; True when it was made now.
+
+    Raises: NotOurDatabase for somebody else's file, which is left as it is.
+    """
+    found = _revision(path) if path.exists() and path.stat().st_size else None
+    if found is not None:
+        return False
+    reserved(path)
+    _to_head(path, durability)
+    return True
+
+
+def upgrade(path: Path) -> tuple[str, str, Path | None]:
+    """Bring ``path`` to the newest schema: (revision before, revision now, backup or None when nothing was to do).
+
+    The work happens on a copy that replaces the file only when complete, so a failure leaves the old file. Raises:
+    NewerDatabase, NotOurDatabase, DatabaseError.
+    """
+    version.must_exist(path)
+    before = _revision(path)
+    if before is None:
+        initialise(path)
+        return "empty", version.head(), None
+    if before == version.head():
+        return before, before, None
+    if before > version.head():
+        raise NewerDatabase(
+            f"the database has schema {before}, this syncer knows {version.head()}",
+            record=str(path),
+            hint="upgrade syncer: pip install -U syncer",
+        )
+    kept = backup(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
+    _to_head(path, "full")
+    return before, version.head(), kept
+
+
+def backup(path: Path, target: Path) -> Path:
+    """A complete copy of the database at ``target``, taken while others may write. Raises: DatabaseError."""
+    version.must_exist(path)
+    if target.exists():
+        raise DatabaseError("the backup would overwrite a file", record=str(target), hint="choose another name")
+    reserved(target)
+    with translating(path), closing(_reading(path)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+    return target
+
+
+def integrity(path: Path) -> list[str]:
+    """What SQLite's own check finds wrong with the file; empty when it is sound."""
+    version.must_exist(path)
+    with translating(path), closing(_reading(path)) as connection:
+        version.check(connection, path)
+        rows = connection.execute("PRAGMA integrity_check").fetchall()
+    return [] if rows == [("ok",)] else [str(row[0]) for row in rows]
+
+
+def _revision(path: Path) -> str | None:
+    with translating(path), closing(_reading(path)) as connection:
+        return version.revision(connection, path)
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.execute("PRAGMA busy_timeout=10000")
+    return connection
+
+
+def _compact_now() -> str:
+    return clock.now().strftime("%Y%m%dT%H%M%S")
+
+
+def _to_head(path: Path, durability: str) -> None:
+    """Run the migrations in one transaction: all of them, or none."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(version.migrations()))
+    database = Database(path, durability=durability)
+    try:
+        with translating(path), database.engine.connect() as connection, connection.begin():
+            connection.exec_driver_sql(f"PRAGMA application_id={version.APPLICATION_ID}")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as exc:
+        raise DatabaseError("the schema could not be brought up to date", record=str(path), why=str(exc)) from exc
+    finally:
+        database.close()
+
+
+@contextmanager
+def opened(path: Path, *, durability: str = "full") -> Iterator[Database]:
+    """A database at the newest schema, made if need be, closed at the end of the block."""
+    initialise(path, durability=durability)
+    database = Database(path, durability=durability)
+    try:
+        yield database
+    finally:
+        database.close()

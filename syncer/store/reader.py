@@ -1,0 +1,177 @@
+"""Reading the file without the weight of the writing side: standard library only, and unable to write.
+
+Used by ``query``, ``status``, ``tables`` and the like, which must start fast and must not be able to change anything.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from syncer.errors import DatabaseError, QueryError
+from syncer.store import version
+from syncer.store.faults import translated, translating
+
+_STEPS_BETWEEN_LOOKS = 20_000
+_ALLOWED = frozenset(
+    (
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_FUNCTION,
+        sqlite3.SQLITE_RECURSIVE,
+        sqlite3.SQLITE_TRANSACTION,
+    )
+)
+_PRAGMAS = frozenset(("table_info", "table_xinfo", "index_list", "index_info", "table_list", "foreign_key_list"))
+
+
+class Rows(list[dict[str, Any]]):
+    """The rows of a query as dicts, with ``columns`` in order (also when there are no rows) and ``truncated``.
+
+    Columns that share a name get ``:2``, ``:3`` ... appended, so that none is lost.
+    """
+
+    def __init__(self, columns: Sequence[str], tuples: Sequence[tuple[Any, ...]], *, truncated: bool = False) -> None:
+        self.columns = _distinct(columns)
+        self.truncated = truncated
+        super().__init__(dict(zip(self.columns, values, strict=True)) for values in tuples)
+
+
+class Reader:
+    """A connection that cannot write. Raises the errors of :mod:`syncer.errors`."""
+
+    def __init__(self, path: Path, *, busy_ms: int = 5000) -> None:
+        self.path = path
+        version.must_exist(path)
+        with translating(path):
+            self._connection = sqlite3.connect(_uri(path), uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            with translating(path):
+                self._connection.execute(f"PRAGMA busy_timeout={busy_ms}")
+                self._connection.execute("PRAGMA query_only=ON")
+                version.check(self._connection, path)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def all(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of one of our own statements."""
+        with translating(self.path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[Any, ...] | None:
+        """The first row of one of our own statements, or None."""
+        with translating(self.path):
+            row: tuple[Any, ...] | None = self._connection.execute(sql, parameters).fetchone()
+            return row
+
+    def query(
+        self,
+        sql: str,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        limit: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Rows:
+        """Rows of a caller's SQL: one reading statement, at most ``limit`` rows, stopped after ``timeout_s`` seconds.
+
+        Raises: QueryError, with near names when a table or column is misspelt.
+        """
+        deadline = time.monotonic() + timeout_s if timeout_s else None
+        self._connection.set_authorizer(_reading_only)
+        if deadline is not None:
+            self._connection.set_progress_handler(_stopper(deadline), _STEPS_BETWEEN_LOOKS)
+        try:
+            cursor = self._connection.execute(sql, parameters if parameters is not None else ())
+            if cursor.description is None:
+                raise QueryError("that is no query", hint="query takes one SELECT (or WITH ... SELECT)")
+            tuples = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+            columns = [column[0] for column in cursor.description]
+        except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as exc:
+            raise self._explained(exc, timeout_s) from exc
+        finally:
+            self._connection.set_authorizer(None)
+            self._connection.set_progress_handler(None, 0)
+        truncated = limit is not None and len(tuples) > limit
+        return Rows(columns, tuples[:limit] if truncated else tuples, truncated=truncated)
+
+    def names(self) -> dict[str, list[str]]:
+        """Column names by table and view."""
+        tables = self.all("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'")
+        return {
+            table: [row[0] for row in self.all("SELECT name FROM pragma_table_info(?)", (table,))]
+            for (table,) in sorted(tables)
+        }
+
+    def _explained(self, exc: Exception, timeout_s: float | None) -> QueryError | DatabaseError:
+        text = str(exc)
+        if isinstance(exc, sqlite3.Error) and not isinstance(exc, sqlite3.ProgrammingError):
+            error = translated(exc, self.path)
+            if type(error) is not DatabaseError:
+                return error
+        if text == "interrupted":
+            return QueryError(
+                f"the query ran longer than {timeout_s:g} s and was stopped", hint="--timeout allows more"
+            )
+        if "not authorized" in text or "prohibited" in text:
+            return QueryError("a query can only read", why=text, hint="write through Workspace, so that it is synced")
+        if "one statement at a time" in text:
+            return QueryError("one statement at a time", hint="leave out what follows the first ;")
+        return QueryError("SQLite refused the query", why=text, hint=self._near(text))
+
+    def _near(self, text: str) -> str | None:
+        from syncer.describe import near
+
+        what, _, name = text.partition(": ")
+        name = name.rpartition(".")[2]
+        names = self.names()
+        if what == "no such table":
+            return near(name, names) or "syncer tables lists what there is"
+        if what == "no such column":
+            return near(name, {c for columns in names.values() for c in columns}) or "syncer schema TABLE lists columns"
+        return None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _uri(path: Path) -> str:
+    # A write-ahead log needs a writable folder; a settled file in a read-only one can be read as it stands.
+    import os
+
+    settled = not path.with_name(path.name + "-wal").exists() and not os.access(path.parent, os.W_OK)
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if settled else ''}"
+
+
+def _reading_only(action: int, first: str | None, *_: str | None) -> int:
+    if action in _ALLOWED:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_PRAGMA and first in _PRAGMAS:
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+def _stopper(deadline: float) -> Callable[[], int]:
+    return lambda: int(time.monotonic() > deadline)
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    distinct = []
+    for name in columns:
+        seen[name] = seen.get(name, 0) + 1
+        distinct.append(name if seen[name] == 1 else f"{name}:{seen[name]}")
+    return distinct

@@ -1,0 +1,73 @@
+"""Whose file is it, and which schema does it hold? Asked at every opening, with the standard library only."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from functools import cache
+from pathlib import Path
+
+from syncer.errors import DatabaseError, NewerDatabase, NotOurDatabase, OlderDatabase
+from syncer.store.faults import translated
+
+APPLICATION_ID = 0x53594E43  # "SYNC", in the header of every file of ours
+
+
+def migrations() -> Path:
+    """The folder of the migrations: inside an installed wheel, or at the top of a checkout."""
+    installed = Path(__file__).parents[1] / "_migrations"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "migrations"
+
+
+@cache
+def head() -> str:
+    """The newest schema revision this program knows: files are called ``NNNN_what.py``."""
+    numbers = [m[1] for p in (migrations() / "versions").glob("*.py") if (m := re.match(r"(\d{4})_", p.name))]
+    return max(numbers)
+
+
+def must_exist(path: Path) -> None:
+    """Raises: DatabaseError when there is no file at ``path``."""
+    if path.is_dir():
+        raise NotOurDatabase("the database path is a folder", record=str(path), hint="--db takes the path of a file")
+    if not path.exists():
+        raise DatabaseError("there is no database yet", record=str(path), hint="run: syncer init")
+
+
+def revision(connection: sqlite3.Connection, path: Path) -> str | None:
+    """The schema revision in the file, None for an empty file.
+
+    Raises: NotOurDatabase, CorruptDatabase.
+    """
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables and application in (0, APPLICATION_ID):
+            return None
+        if application != APPLICATION_ID or "alembic_version" not in tables:
+            raise NotOurDatabase(
+                "the file is a database of another program", record=str(path), hint="choose another path with --db"
+            )
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as exc:
+        raise translated(exc, path) from exc
+    return str(row[0]) if row else None
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises: NotOurDatabase, NewerDatabase, OlderDatabase unless the file holds exactly our schema."""
+    found = revision(connection, path)
+    if found is None:
+        raise OlderDatabase("the database is empty", record=str(path), hint="run: syncer init")
+    if found > head():
+        raise NewerDatabase(
+            f"the database was written by a newer syncer (schema {found}, this one knows {head()})",
+            record=str(path),
+            hint="upgrade syncer: pip install -U syncer",
+        )
+    if found < head():
+        raise OlderDatabase(
+            f"the database has schema {found}, this syncer needs {head()}",
+            record=str(path),
+            hint="run: syncer db upgrade   (a backup is taken first)",
+        )

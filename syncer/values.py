@@ -1,0 +1,217 @@
+"""Between a caller's Python values and the stored form of columns, checked against the model's description."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from syncer import clock
+from syncer.describe import Field, Kind, Model, Origin, near
+from syncer.errors import InvalidInput
+
+_INT_LIMIT = 2**31
+
+VERBATIM = "$text"
+"""Key in ``extra`` under which time texts are kept that cannot be rebuilt from their stored form."""
+
+
+def dumps(value: Any) -> str:
+    """JSON text as it is stored: compact, letters kept as they are. Raises: ValueError for NaN and Infinity."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def checked(model: Model, fields: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
+    """``fields`` in stored form, after every check the description allows.
+
+    On create None means absent; on update it means "remove". Raises: InvalidInput naming model, field and value.
+    """
+    stored: dict[str, Any] = {}
+    by_name = model.by_name
+    for name, value in fields.items():
+        field = by_name.get(name)
+        if field is None:
+            raise InvalidInput(
+                f"{model.name} has no field {name!r}",
+                hint=near(name, by_name) or f"fields are: {', '.join(by_name)}",
+            )
+        if value is None:
+            if creating:
+                continue
+            if field.required or name in model.key:
+                raise InvalidInput(f"{model.name}.{name} is required and cannot be removed")
+            stored[name] = None
+            continue
+        if field.origin is Origin.SERVER:
+            raise InvalidInput(f"{model.name}.{name} is set by the remote and cannot be written")
+        if not creating and name in model.key:
+            raise InvalidInput(
+                f"{model.name}.{name} is part of the key and cannot be changed", hint="delete and create"
+            )
+        stored[name] = _checked_value(model, field, value)
+    return stored
+
+
+def _checked_value(model: Model, field: Field, value: Any) -> Any:
+    stored = stored_value(model, field, value)
+    if stored == "" and field.name in model.index_keys:
+        raise InvalidInput(
+            f"{model.name}.{field.name} cannot be ''",
+            why="the remote takes no empty text in an index key; leave it out",
+        )
+    return stored
+
+
+def stored_value(model: Model, field: Field, value: Any) -> Any:
+    """One value in stored form. Raises: InvalidInput naming model, field and value."""
+    try:
+        stored = _many(value) if field.many else _CHECKS[field.kind](field, value)
+        if isinstance(stored, str) and not stored.isascii():
+            stored.encode("utf-8")  # half of a surrogate pair has no place in a file
+    except (ValueError, TypeError, RecursionError) as exc:
+        raise InvalidInput(f"{model.name}.{field.name} cannot be {_shown(value)}", why=str(exc)) from exc
+    return stored
+
+
+def require(model: Model, stored: Mapping[str, Any]) -> None:
+    """Check that a create carries all it must. Raises: InvalidInput naming the missing fields."""
+    missing = [n for n in (*model.create_required, *model.create_companions) if stored.get(n) is None]
+    if missing:
+        raise InvalidInput(
+            f"{model.name} needs {' and '.join(missing)}",
+            hint="Plexus refuses the record without, so it is refused here before it is stored"
+            if model.remote == "plexus"
+            else None,
+        )
+
+
+def to_python(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as callers see it: the remote's field names, JSON decoded, flags as bool, times as stored text."""
+    seen: dict[str, Any] = {}
+    for field in model.fields:
+        value = row.get(field.name)
+        if value is not None:
+            if field.as_json:
+                value = json_decoded(value)
+            elif field.kind is Kind.FLAG:
+                value = bool(value)
+        seen[field.name] = value
+    return seen
+
+
+def json_decoded(text: str) -> Any:
+    """The value of JSON ``text``; text that is no JSON (older data has some) comes back as it is."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def same(field: Field, one: Any, other: Any) -> bool:
+    """True when two stored values mean the same (JSON by value, not by text)."""
+    if one == other:
+        return True
+    if one is None or other is None or not field.as_json:
+        return False
+    left, right = json_decoded(one), json_decoded(other)
+    return type(left) is type(right) and bool(left == right)
+
+
+def verbatim(row: Mapping[str, Any], name: str) -> str | None:
+    """The text a remote uses for the time in ``name``, as conditions on it must spell it."""
+    value = row.get(name)
+    if value is None:
+        return None
+    extra = row.get("extra")
+    if extra and VERBATIM in extra:
+        kept = json.loads(extra).get(VERBATIM, {}).get(name)
+        if kept is not None:
+            return str(kept)
+    return clock.usual_text(value)
+
+
+def without_verbatim(extra: str, names: Iterable[str]) -> str | None:
+    """``extra`` without the remote's spelling of times that are written anew."""
+    kept = json.loads(extra)
+    spellings = kept.get(VERBATIM)
+    if spellings:
+        for name in names:
+            spellings.pop(name, None)
+        if not spellings:
+            del kept[VERBATIM]
+    return dumps(kept) if kept else None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{text[:57]}..." if len(text) > 60 else text
+
+
+def _text(_: Field, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text is needed, not {type(value).__name__}")
+    return value
+
+
+def _integer(_: Field, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"a whole number is needed, not {type(value).__name__}")
+    if not -_INT_LIMIT <= value < _INT_LIMIT:
+        raise ValueError("outside the 32 bits the remote keeps")
+    return value
+
+
+def _number(_: Field, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a number is needed, not {type(value).__name__}")
+    if not math.isfinite(value):
+        raise ValueError("JSON has no NaN and no Infinity")
+    return float(value)
+
+
+def _flag(_: Field, value: Any) -> int:
+    if not isinstance(value, bool):
+        raise TypeError(f"True or False is needed, not {type(value).__name__}")
+    return int(value)
+
+
+def _json(_: Field, value: Any) -> str:
+    return dumps(value)
+
+
+def _time(_: Field, value: Any) -> str:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a time zone is needed, for example datetime.now(timezone.utc)")
+        stored = clock.stored(value)
+    elif isinstance(value, str):
+        stored = clock.stored_from_text(value)
+    else:
+        raise TypeError(f"a datetime or ISO 8601 text is needed, not {type(value).__name__}")
+    return stored[:23] + "000Z"  # the wire carries milliseconds; what is stored is what will be sent
+
+
+def _choice(field: Field, value: Any) -> str:
+    if value not in field.values:
+        raise ValueError(f"one of {', '.join(field.values)} is needed")
+    return str(value)
+
+
+def _many(value: Any) -> str:
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+        raise TypeError("a list of texts is needed")
+    return dumps(list(value))
+
+
+_CHECKS: dict[Kind, Callable[[Field, Any], Any]] = {
+    Kind.ID: _text,
+    Kind.TEXT: _text,
+    Kind.INTEGER: _integer,
+    Kind.NUMBER: _number,
+    Kind.FLAG: _flag,
+    Kind.JSON: _json,
+    Kind.TIME: _time,
+    Kind.ENUM: _choice,
+}
