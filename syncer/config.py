@@ -107,9 +107,7 @@ def _file(named: str | os.PathLike[str] | None) -> tuple[Path | None, dict[str, 
     if named:
         path = Path(named).expanduser()
         if not path.is_file():
-            raise SettingError(
-                f"no configuration file at {path}", hint="create it, or leave --config and SYNCER_CONFIG out"
-            )
+            raise SettingError(f"no configuration file at {path}", hint="create it, or leave --config and SYNCER_CONFIG out")
     else:
         from platformdirs import user_config_path
 

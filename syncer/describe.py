@@ -288,9 +288,7 @@ def catalogue(remote: str, models: Iterable[Model]) -> dict[str, Model]:
     ordered: dict[str, Model] = {}
     while waiting:
         ready = [
-            m
-            for m in waiting.values()
-            if not any(f.ref in waiting and f.ref != m.name and not f.back for f in m.fields)
+            m for m in waiting.values() if not any(f.ref in waiting and f.ref != m.name and not f.back for f in m.fields)
         ]
         if not ready:
             raise ValueError(f"models of {remote} point at each other in a circle: {sorted(waiting)}")

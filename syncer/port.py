@@ -174,6 +174,10 @@ class Remote(Protocol):
         """The wire text of ``change``: what is sent for it, now and at every repeat."""
         ...
 
+    def sent(self, change: Change) -> Row:
+        """What a frozen change writes, in stored form, without the key."""
+        ...
+
     def line(self) -> Line:
         """A new connection."""
         ...

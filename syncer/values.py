@@ -47,9 +47,7 @@ def checked(model: Model, fields: Mapping[str, Any], *, creating: bool) -> dict[
         if field.origin is Origin.SERVER:
             raise InvalidInput(f"{model.name}.{name} is set by the remote and cannot be written")
         if not creating and name in model.key:
-            raise InvalidInput(
-                f"{model.name}.{name} is part of the key and cannot be changed", hint="delete and create"
-            )
+            raise InvalidInput(f"{model.name}.{name} is part of the key and cannot be changed", hint="delete and create")
         stored[name] = _checked_value(model, field, value)
     return stored
 

@@ -20,9 +20,7 @@ _GET = Statement(sa.select(_b.record).where(*_OF))
 _DROP = Statement(BASE.delete().where(*_OF))
 _insert = sqlite_insert(BASE).values({n: sa.bindparam(n) for n in ("remote", "model", "key", "record")})
 _PUT = Statement(
-    _insert.on_conflict_do_update(
-        index_elements=[_b.remote, _b.model, _b.key], set_={"record": _insert.excluded.record}
-    )
+    _insert.on_conflict_do_update(index_elements=[_b.remote, _b.model, _b.key], set_={"record": _insert.excluded.record})
 )
 
 

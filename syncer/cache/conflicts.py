@@ -16,16 +16,11 @@ from syncer.store.database import Statement, Transaction
 _c = CONFLICT.c
 _ADD = Statement(
     CONFLICT.insert().values(
-        {
-            n: sa.bindparam(n)
-            for n in ("remote", "model", "key", "seq", "field", "base", "ours", "theirs", "detected_at")
-        }
+        {n: sa.bindparam(n) for n in ("remote", "model", "key", "seq", "field", "base", "ours", "theirs", "detected_at")}
     )
 )
 _OPEN = (_c.model == sa.bindparam("m"), _c.key == sa.bindparam("k"), _c.resolved_at.is_(None))
-_RESOLVE = Statement(
-    CONFLICT.update().where(*_OPEN).values(resolved_at=sa.bindparam("at"), resolution=sa.bindparam("how"))
-)
+_RESOLVE = Statement(CONFLICT.update().where(*_OPEN).values(resolved_at=sa.bindparam("at"), resolution=sa.bindparam("how")))
 
 
 def add(tx: Transaction, model: Model, key: str, seq: int, clashes: tuple[Clash, ...]) -> None:

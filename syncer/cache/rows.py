@@ -157,6 +157,28 @@ def _largest(model: Model, name: str, within: str) -> Statement:
     return Statement(sa.select(sa.func.max(table.c[snake(name)])).where(table.c[snake(within)] == sa.bindparam("w")))
 
 
+def some_keys(tx: Transaction, model: Model, after: str, most: int) -> list[str]:
+    """Up to ``most`` keys of a model with one key field, in order, behind ``after``."""
+    return [row[0] for row in tx.all(_some_keys(model), {"after": after, "most": most})]
+
+
+@cache
+def _some_keys(model: Model) -> Statement:
+    key = sql(model).key_columns[0]
+    return Statement(sa.select(key).where(key > sa.bindparam("after")).order_by(key).limit(sa.bindparam("most")))
+
+
+def live_keys(tx: Transaction, model: Model, name: str, final: tuple[str, ...], since: str | None, after: str) -> list[str]:
+    """Keys behind ``after`` of rows that changed at or after ``since``, or whose field ``name`` holds no final value."""
+    of = sql(model)
+    key, state = of.key_columns[0], of.table.c[snake(name)]
+    live = sa.or_(state.is_(None), sa.and_(*(state != value for value in final))) if final else state.is_not(None)
+    if since is not None:
+        live = sa.or_(live, of.table.c.updated_at >= since)
+    statement = Statement(sa.select(key).where(live, key > after).order_by(key))
+    return [row[0] for row in tx.all(statement, {})]
+
+
 def find_statement(
     model: Model, where: Mapping[str, Any], order_by: str | Sequence[str] | None, limit: int | None
 ) -> tuple[str, list[Any]]:
@@ -171,9 +193,7 @@ def find_statement(
         elif isinstance(value, list | tuple | set | frozenset):
             statement = statement.where(
                 column.in_(
-                    sa.select(
-                        sa.func.json_each(sa.bindparam(None, json.dumps(list(value)))).table_valued("value").c.value
-                    )
+                    sa.select(sa.func.json_each(sa.bindparam(None, json.dumps(list(value)))).table_valued("value").c.value)
                 )
             )
         else:

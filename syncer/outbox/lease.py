@@ -20,9 +20,7 @@ LEASE_S = 120.0
 _s = REMOTE_STATE.c
 _MINE = (_s.remote == sa.bindparam("r"), _s.fence == sa.bindparam("f"))
 _GET = Statement(
-    sa.select(_s.fence, _s.lease_owner, _s.lease_until, _s.hold_until, _s.hold_reason).where(
-        _s.remote == sa.bindparam("r")
-    )
+    sa.select(_s.fence, _s.lease_owner, _s.lease_until, _s.hold_until, _s.hold_reason).where(_s.remote == sa.bindparam("r"))
 )
 _FIRST = Statement(REMOTE_STATE.insert().values(remote=sa.bindparam("r"), fence=sa.bindparam("f")))
 _TAKE = Statement(
@@ -32,9 +30,7 @@ _TAKE = Statement(
 )
 _RENEW = Statement(REMOTE_STATE.update().where(*_MINE).values(lease_until=sa.bindparam("u")))
 _RELEASE = Statement(REMOTE_STATE.update().where(*_MINE).values(lease_owner=None, lease_until=None))
-_HOLD = Statement(
-    REMOTE_STATE.update().where(*_MINE).values(hold_until=sa.bindparam("u"), hold_reason=sa.bindparam("why"))
-)
+_HOLD = Statement(REMOTE_STATE.update().where(*_MINE).values(hold_until=sa.bindparam("u"), hold_reason=sa.bindparam("why")))
 
 
 @dataclass(frozen=True, slots=True)

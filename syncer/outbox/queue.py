@@ -24,6 +24,8 @@ _o = OUTBOX.c
 _KEYS = sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)
 _SEQS = sa.select(sa.func.json_each(sa.bindparam("seqs")).table_valued("value").c.value)
 
+_SENDABLE = sa.or_(_o.state == State.PENDING, _o.state == State.AMBIGUOUS)
+_STUCK = sa.or_(_o.state == State.PARKED, _o.state == State.CONFLICT)
 _APPEND = Statement(
     OUTBOX.insert().values(
         {
@@ -45,16 +47,14 @@ _CLAIMABLE = Statement(
     .where(
         _o.seq > sa.bindparam("after"),
         _o.remote == sa.bindparam("remote"),
-        _o.state.in_([State.PENDING, State.AMBIGUOUS]),
+        _SENDABLE,
         sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
         ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
     )
     .order_by(_o.seq)
     .limit(sa.bindparam("most"))
 )
-_UNSENT_CREATES = Statement(
-    sa.select(_o.key).where(_o.model == sa.bindparam("m"), _o.op == Op.CREATE, _o.key.in_(_KEYS))
-)
+_UNSENT_CREATES = Statement(sa.select(_o.key).where(_o.model == sa.bindparam("m"), _o.op == Op.CREATE, _o.key.in_(_KEYS)))
 _WAITING_KEYS = Statement(sa.select(_o.key).where(_o.model == sa.bindparam("m"), _o.key.in_(_KEYS)).distinct())
 _OF_RECORD = Statement(
     sa.select(*_CHANGE).where(_o.model == sa.bindparam("m"), _o.key == sa.bindparam("k")).order_by(_o.seq)
@@ -112,9 +112,18 @@ _REMOVE = Statement(OUTBOX.delete().where(_o.seq.in_(_SEQS)))
 _NEXT_DUE = Statement(
     sa.select(sa.func.min(_o.due_at)).where(
         _o.remote == sa.bindparam("remote"),
-        _o.state.in_([State.PENDING, State.AMBIGUOUS]),
+        _SENDABLE,
+        _o.due_at > sa.bindparam("now"),
         ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
     )
+)
+
+
+_COUNT = Statement(sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote")))
+_COUNT_ATTENTION = Statement(
+    sa.select(sa.func.count())
+    .select_from(OUTBOX)
+    .where(_o.remote == sa.bindparam("remote"), _STUCK)
 )
 
 
@@ -177,9 +186,7 @@ def append(
     return seq
 
 
-def claimable(
-    tx: Transaction, remote: str, models: Mapping[str, Model], *, after: int, now: str, most: int
-) -> list[Change]:
+def claimable(tx: Transaction, remote: str, models: Mapping[str, Model], *, after: int, now: str, most: int) -> list[Change]:
     """Due changes in order, each the first of its record, beginning behind number ``after``."""
     rows = tx.all(_CLAIMABLE, {"remote": remote, "after": after, "now": now, "most": most})
     return [_change(row, models) for row in rows]
@@ -246,9 +253,7 @@ def settle(
     spent: bool = True,
 ) -> None:
     """Put a change that stays into ``state``. ``spent=False`` gives the attempt back."""
-    tx.run(
-        _SETTLED, {"s": seq, "st": str(state), "d": due_at, "c": code, "r": reason[:2000], "back": 0 if spent else 1}
-    )
+    tx.run(_SETTLED, {"s": seq, "st": str(state), "d": due_at, "c": code, "r": reason[:2000], "back": 0 if spent else 1})
 
 
 def thaw(tx: Transaction, seq: int) -> None:
@@ -263,7 +268,19 @@ def leave(tx: Transaction, seqs: Sequence[int], door: str, *, by: int | None = N
     tx.run(_REMOVE, {"seqs": listed})
 
 
-def next_due(tx: Transaction, remote: str) -> str | None:
-    """When the next waiting change that could be sent is due; None when none has a later time."""
-    row = tx.one(_NEXT_DUE, {"remote": remote})
+def next_due(tx: Transaction, remote: str, now: str) -> str | None:
+    """When the next change that waits for its time is due; None when none does."""
+    row = tx.one(_NEXT_DUE, {"remote": remote, "now": now})
     return row[0] if row else None
+
+
+def count(tx: Transaction, remote: str) -> int:
+    """How many changes wait for a remote."""
+    row = tx.one(_COUNT, {"remote": remote})
+    return int(row[0]) if row else 0
+
+
+def count_attention(tx: Transaction, remote: str) -> int:
+    """How many of them wait for a person: parked or in conflict."""
+    row = tx.one(_COUNT_ATTENTION, {"remote": remote})
+    return int(row[0]) if row else 0

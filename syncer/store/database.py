@@ -41,7 +41,7 @@ class Statement:
     def _compiled(self) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
         construct = self._construct
         element = construct if isinstance(construct, sa.sql.ClauseElement) else construct()
-        compiled = element.compile(dialect=SQLiteDialect_pysqlite(), compile_kwargs={"render_postcompile": True})
+        compiled = element.compile(dialect=SQLiteDialect_pysqlite())
         return str(compiled), tuple(getattr(compiled, "positiontup", None) or ()), compiled.params
 
     @property

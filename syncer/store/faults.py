@@ -44,9 +44,7 @@ _BY_CODE: dict[int, tuple[type[DatabaseError], str, str]] = {
 def translated(exc: sqlite3.Error, path: Path) -> DatabaseError:
     """The error to show for ``exc``."""
     code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
-    kind, what, hint = _BY_CODE.get(
-        code, (DatabaseError, "the database refused the operation", "run `syncer db check`")
-    )
+    kind, what, hint = _BY_CODE.get(code, (DatabaseError, "the database refused the operation", "run `syncer db check`"))
     return kind(what, record=str(path), why=str(exc), hint=hint)
 
 

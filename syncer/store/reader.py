@@ -114,9 +114,7 @@ class Reader:
             if type(error) is not DatabaseError:
                 return error
         if text == "interrupted":
-            return QueryError(
-                f"the query ran longer than {timeout_s:g} s and was stopped", hint="--timeout allows more"
-            )
+            return QueryError(f"the query ran longer than {timeout_s:g} s and was stopped", hint="--timeout allows more")
         if "not authorized" in text or "prohibited" in text:
             return QueryError("a query can only read", why=text, hint="write through Workspace, so that it is synced")
         if "one statement at a time" in text:
@@ -142,9 +140,7 @@ class Reader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
 

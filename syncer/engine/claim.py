@@ -1,0 +1,127 @@
+"""Choosing the next batch: due, first of its record, parents acked; frozen with its key before anything is sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from syncer import clock
+from syncer.cache import bases, rows
+from syncer.describe import Model
+from syncer.outbox import queue
+from syncer.outbox.lease import Lease
+from syncer.port import Change, Op, Remote, Row
+from syncer.store.database import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """``changes`` are marked as sending. ``seen``: the number up to which the outbox was looked through, None at its end."""
+
+    changes: tuple[Change, ...]
+    seen: int | None
+    blocked: int
+
+
+def claim(database: Database, remote: Remote, lease: Lease, *, after: int, now: str, most: int) -> Claimed:
+    """Claim up to ``most`` changes behind number ``after`` in one transaction, attempt, key and body hash included."""
+    with database.transaction() as tx:
+        lease.renew(tx)
+        due = queue.claimable(tx, remote.name, remote.models, after=after, now=now, most=most)
+        if not due:
+            return Claimed((), None, 0)
+        ready, seen = _within_bytes(_Freezer(tx, remote).frozen(due), due[-1].seq, remote.limits.max_bytes)
+        attempts = [(c.seq, c.body or "", _hash(c.body or ""), c.idem_key) for c in ready if c is not None]
+        queue.sending(tx, attempts)
+    claimed = tuple(replace(c, attempts=c.attempts + 1) for c in ready if c is not None)
+    return Claimed(claimed, seen, len(ready) - len(claimed))
+
+
+def _hash(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _within_bytes(ready: list[tuple[int, Change | None]], last_seen: int, max_bytes: int) -> tuple[list[Change | None], int]:
+    """As many as one request may carry, at least one; and the number up to which they were looked at."""
+    size = 0
+    kept: list[Change | None] = []
+    seen = last_seen
+    for seq, change in ready:
+        size += len(change.body or "") if change else 0
+        if size > max_bytes and any(kept):
+            return kept, seen
+        kept.append(change)
+        seen = seq
+    return kept, last_seen
+
+
+class _Freezer:
+    """Bodies for changes that have none yet; None for those whose parents are not there yet."""
+
+    def __init__(self, tx: Transaction, remote: Remote) -> None:
+        self._tx = tx
+        self._remote = remote
+
+    def frozen(self, due: Sequence[Change]) -> list[tuple[int, Change | None]]:
+        fresh = [c for c in due if c.body is None]
+        found = self._rows(fresh)
+        absent = self._unsent_parents(fresh, found)
+        ready: list[tuple[int, Change | None]] = []
+        for change in due:
+            if change.body is None:
+                ready.append((change.seq, self._freeze(change, found.get((change.model.name, change.key)), absent)))
+            else:
+                ready.append((change.seq, change))
+        return ready
+
+    def _rows(self, changes: Sequence[Change]) -> dict[tuple[str, str], Row]:
+        keys: dict[Model, list[str]] = {}
+        for change in changes:
+            if change.op is not Op.DELETE:
+                keys.setdefault(change.model, []).append(change.key)
+        return {
+            (model.name, key): row
+            for model, wanted in keys.items()
+            for key, row in rows.get_many(self._tx, model, wanted).items()
+        }
+
+    def _unsent_parents(self, changes: Sequence[Change], found: dict[tuple[str, str], Row]) -> set[tuple[str, str]]:
+        """Records that the changes point at and whose create has not been acked."""
+        wanted: dict[str, set[str]] = {}
+        for change in changes:
+            row = found.get((change.model.name, change.key))
+            for field in change.model.references:
+                value = row.get(field.name) if row else None
+                if value is not None and (change.op is Op.CREATE or field.name in change.fields):
+                    wanted.setdefault(field.ref or "", set()).add(value)
+        return {
+            (name, key)
+            for name, keys in wanted.items()
+            if name in self._remote.models
+            for key in queue.unsent_creates(self._tx, self._remote.models[name], keys)
+        }
+
+    def _freeze(self, change: Change, row: Row | None, absent: set[tuple[str, str]]) -> Change | None:
+        """The change with its body; None when it must wait for a parent."""
+        sent = dict(row) if row else None
+        later: list[str] = []
+        for field in change.model.references if sent else ():
+            target = (field.ref or "", sent[field.name]) if sent else ("", "")
+            if target not in absent or target == (change.model.name, change.key):
+                continue
+            if change.op is Op.CREATE and field.back and sent:
+                later.append(field.name)
+                sent[field.name] = None
+            elif change.op is Op.CREATE or field.name in change.fields:
+                return None
+        base = bases.get(self._tx, change.model, change.key) if change.op is not Op.CREATE else None
+        body = self._remote.frozen(change, sent, base)
+        if later and sent:
+            self._set_later(change, sent, later)
+        return replace(change, body=body)
+
+    def _set_later(self, change: Change, sent: Row, fields: Sequence[str]) -> None:
+        """A back pointer whose target is not there yet travels in an update of its own, behind this create."""
+        bases.put(self._tx, change.model, change.key, sent)
+        queue.append(self._tx, change.model, change.key, Op.UPDATE, clock.stored_now(), fields=fields)

@@ -1,0 +1,206 @@
+"""Bringing home what others wrote: model by model, parents first, page by page.
+
+A page, its mark and its token are one transaction, so a pull that is killed goes on where it was. Rows with waiting edits
+keep them: the record becomes their base, and a field both sides changed becomes a conflict with both values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from syncer import clock
+from syncer.cache import marks, pages, rows
+from syncer.cache.marks import Mark
+from syncer.describe import ByKey, Each, Model, Scan, Since
+from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
+from syncer.errors import RemoteRefused
+from syncer.outbox.lease import Lease
+from syncer.port import Ask, Line, Page, Remote
+from syncer.store.database import Database
+
+_KEYS_A_READ = 500
+
+
+class Pull:
+    """One pull of one remote under a lease. ``full``: from the start, as if nothing had been pulled before."""
+
+    def __init__(
+        self,
+        database: Database,
+        remote: Remote,
+        lease: Lease,
+        report: RemoteReport,
+        *,
+        watch: Watch,
+        full: bool = False,
+        only: Sequence[str] | None = None,
+    ) -> None:
+        self._database = database
+        self._remote = remote
+        self._lease = lease
+        self._report = report
+        self._watch = watch
+        self._full = full
+        self._only = only
+
+    def run(self) -> None:
+        """Pull every model that is asked for. Raises: RemoteError when the remote cannot be used."""
+        line = self._remote.line()
+        try:
+            for model in self._remote.models.values():
+                if self._wanted(model):
+                    self._model(line, model)
+        finally:
+            line.close()
+
+    def _wanted(self, model: Model) -> bool:
+        if model.pull is None:
+            return False
+        if self._only is not None:
+            return model.name in self._only
+        return not model.legacy or bool(self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)))
+
+    def _model(self, line: Line, model: Model) -> None:
+        counts = self._report.pulled.setdefault(model.name, Pulled())
+        if self._full:
+            with self._database.transaction() as tx:
+                self._lease.renew(tx)
+                marks.forget(tx, model)
+        try:
+            plan = model.pull
+            if isinstance(plan, Each):
+                self._each(line, model, plan, counts)
+            elif isinstance(plan, Since):
+                for parent in self._parents(plan.parent):
+                    self._partition(line, model, f"{plan.index[0]}={parent}", parent, plan.cursor, plan.overlap_s, counts)
+                if plan.unfinished:
+                    self._again(line, model, plan.unfinished, counts)
+            elif isinstance(plan, ByKey):
+                self._by_key(line, model, plan, counts)
+            elif isinstance(plan, Scan):
+                self._partition(line, model, "all", None, None, 0.0, counts)
+        except RemoteRefused as exc:
+            # One model that is closed to us, or absent from the deployment, must not keep the others away.
+            self._report.notes.append(exc.sentence)
+
+    def _by_key(self, line: Line, model: Model, plan: ByKey, counts: Pulled) -> None:
+        value = self._remote.partitions().get(plan.setting)
+        if value is not None:
+            self._partition(line, model, f"{plan.field}={value}", value, None, 0.0, counts)
+        elif not self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)):
+            self._report.notes.append(f"no {model.name} to pull from: set PLEXUS_ACCOUNT_KEY")
+
+    def _parents(self, name: str) -> Iterator[str]:
+        """Keys of the parent model's rows, in order, a few at a time."""
+        model = self._remote.models[name]
+        last = ""
+        while True:
+            keys = self._database.read(lambda tx, after=last: rows.some_keys(tx, model, after, _KEYS_A_READ))  # type: ignore[misc]
+            yield from keys
+            if len(keys) < _KEYS_A_READ:
+                return
+            last = keys[-1]
+
+    def _partition(
+        self,
+        line: Line,
+        model: Model,
+        scope: str,
+        partition: str | None,
+        cursor: str | None,
+        overlap_s: float,
+        counts: Pulled,
+    ) -> None:
+        """Walk one partition to its end, from its mark."""
+        mark = self._database.read(lambda tx: marks.get(tx, model, scope))
+        start = _earlier(mark.position, overlap_s) if cursor else mark.position
+        while True:
+            ask = Ask(model, partition, start, mark.token, self._remote.limits.page)
+            page = line.page(ask)
+            mark = self._store(model, page, _moved(model, mark, page, cursor), counts)
+            if mark.token is None:
+                return
+
+    def _store(self, model: Model, page: Page, mark: Mark, counts: Pulled) -> Mark:
+        with self._database.transaction() as tx:
+            self._lease.renew(tx)
+            stored = pages.apply(tx, model, page.rows)
+            marks.put(tx, model, mark)
+        counts.added += stored.added
+        counts.changed += stored.changed
+        counts.unchanged += stored.unchanged
+        counts.held += stored.held
+        if page.skipped:
+            self._report.notes.append(f"{model.name}: {page.skipped} records came without content and were left out")
+        done = counts.added + counts.changed + counts.unchanged + counts.held
+        self._watch(Progress(self._remote.name, "pull", model.name, done))
+        return mark
+
+    def _each(self, line: Line, model: Model, plan: Each, counts: Pulled) -> None:
+        """Ask for the children of every parent that may have news; the mark remembers the parent it came to."""
+        scope = f"each {plan.parent}"
+        mark = self._database.read(lambda tx: marks.get(tx, model, scope))
+        since = _earlier(mark.position, 300.0)
+        progress = mark
+        for parent in self._due_parents(plan, mark.token or "", since):
+            token: str | None = None
+            while True:
+                page = line.page(Ask(model, parent, since if plan.changed else None, token, self._remote.limits.page))
+                token = page.token
+                # In the middle of a parent the mark names the one before, so that it is asked again from its start.
+                started = progress.started_at or page.server_time or clock.stored_now()
+                progress = replace(progress, started_at=started, token=progress.token if token else parent)
+                self._store(model, page, progress, counts)
+                if token is None:
+                    break
+        done = replace(progress.restarted(), position=progress.started_at or mark.position, complete_at=clock.stored_now())
+        with self._database.transaction() as tx:
+            self._lease.renew(tx)
+            marks.put(tx, model, done)
+
+    def _due_parents(self, plan: Each, after: str, since: str | None) -> Iterator[str]:
+        parent = self._remote.models[plan.parent]
+        if plan.live is None or since is None:
+            yield from (key for key in self._parents(plan.parent) if key > after)
+            return
+        name, final = plan.live
+        keys = self._database.read(lambda tx: rows.live_keys(tx, parent, name, final, since, after))
+        yield from keys
+
+    def _again(self, line: Line, model: Model, unfinished: tuple[str, tuple[str, ...]], counts: Pulled) -> None:
+        """Read rows by key whose later edits no cursor shows."""
+        name, final = unfinished
+        keys = self._database.read(lambda tx: rows.live_keys(tx, model, name, final, None, ""))
+        for start in range(0, len(keys), _KEYS_A_READ):
+            found = line.fetch(model, keys[start : start + _KEYS_A_READ])
+            as_tuple = rows.sql(model).as_tuple
+            with self._database.transaction() as tx:
+                self._lease.renew(tx)
+                stored = pages.apply(tx, model, [as_tuple(row) for row in found.values() if row is not None])
+            counts.changed += stored.changed
+            counts.held += stored.held
+
+
+def _moved(model: Model, mark: Mark, page: Page, cursor: str | None) -> Mark:
+    """The mark after ``page``: in the middle the token moves, at the end the position does."""
+    started = mark.started_at or page.server_time or clock.stored_now()
+    highest = mark.highest
+    if cursor is not None:
+        at = [f.name for f in model.fields].index(cursor)
+        highest = (
+            max((row[at] for row in page.rows if row[at]), default=highest)
+            if highest is None
+            else max([highest, *(row[at] for row in page.rows if row[at])])
+        )
+    if page.token is not None:
+        return replace(mark, token=page.token, highest=highest, started_at=started)
+    # A record may carry a time from a clock that runs ahead; past the server's own present nothing is known yet.
+    position = min(highest, started) if highest is not None else mark.position
+    if mark.position is not None and position is not None:
+        position = max(position, mark.position)
+    return Mark(mark.partition, position, complete_at=clock.stored_now())
+
+
+def _earlier(position: str | None, seconds: float) -> str | None:
+    return None if position is None else clock.after(-seconds, clock.parsed(position))

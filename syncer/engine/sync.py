@@ -1,0 +1,104 @@
+"""A whole run: lease, push, pull, diary, report; one remote after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from syncer import clock
+from syncer.engine.pull import Pull
+from syncer.engine.push import Push
+from syncer.engine.report import RemoteReport, Report, Watch, unwatched
+from syncer.errors import RemoteError, SyncRunning
+from syncer.outbox import lease as leases
+from syncer.outbox import queue, runs
+from syncer.outbox.lease import Lease
+from syncer.port import Remote
+from syncer.store.database import Database
+
+PATIENCE_S = 30.0
+
+
+class Sync:
+    """What ``push``, ``pull`` and ``sync`` share. ``wait_s``: patience, without progress, for changes that are due soon."""
+
+    def __init__(
+        self, database: Database, *, watch: Watch = unwatched, wait_s: float = PATIENCE_S, limit: int | None = None
+    ) -> None:
+        self._database = database
+        self._watch = watch
+        self._wait_s = wait_s
+        self._limit = limit
+
+    def run(
+        self,
+        remotes: Sequence[Remote],
+        *,
+        push: bool = True,
+        pull: bool = True,
+        full: bool = False,
+        only: Sequence[str] | None = None,
+    ) -> Report:
+        """Push, then pull, each of ``remotes``. Raises: SyncRunning when another sync has one of them, DatabaseError."""
+        report = Report()
+        for remote in remotes:
+            part = report.remotes[remote.name] = RemoteReport(remote.name)
+            missing = remote.missing()
+            if missing:
+                part.skipped = True
+                part.notes.append(f"not configured: set {' and '.join(missing)}")
+            else:
+                self._one(remote, part, push, pull, full, only)
+            self._left(remote, part)
+        return report
+
+    def _one(
+        self, remote: Remote, part: RemoteReport, push: bool, pull: bool, full: bool, only: Sequence[str] | None
+    ) -> None:
+        lease = leases.acquire(self._database, remote.name)
+        try:
+            if push:
+                self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease))
+            if pull and part.stopped is None:
+                work = Pull(self._database, remote, lease, part, watch=self._watch, full=full, only=only)
+                self._noted(remote, part, lease, "pull", work.run)
+        finally:
+            with self._database.transaction() as tx:
+                lease.release(tx)
+
+    def _push(self, remote: Remote, part: RemoteReport, lease: Lease) -> None:
+        total = self._database.read(lambda tx: queue.count(tx, remote.name))
+        Push(
+            self._database,
+            remote,
+            lease,
+            part,
+            watch=self._watch,
+            wait_s=self._wait_s,
+            limit=self._limit,
+            total=total if self._limit is None else min(total, self._limit),
+        ).run()
+
+    def _noted(self, remote: Remote, part: RemoteReport, lease: Lease, kind: str, work: Callable[[], None]) -> None:
+        started_at = clock.stored_now()
+        try:
+            work()
+        except SyncRunning:
+            raise
+        except RemoteError as exc:
+            part.stop(exc.code, exc.sentence, exc.hint)
+        counts: dict[str, object] = (
+            {name: getattr(part, name) for name in ("acked", "parked", "conflicts", "blocked", "requests")}
+            if kind == "push"
+            else {name: asdict(pulled) for name, pulled in part.pulled.items()}
+        )
+        with self._database.transaction() as tx:
+            runs.note(tx, remote.name, kind, started_at, part.stopped or "done", counts, part.reason)
+
+    def _left(self, remote: Remote, part: RemoteReport) -> None:
+        def look(tx: queue.Transaction) -> None:
+            part.waiting = queue.count(tx, remote.name)
+            part.attention = queue.count_attention(tx, remote.name)
+            part.next_due_at = queue.next_due(tx, remote.name, clock.stored_now())
+
+        self._database.read(look)

@@ -1,0 +1,1 @@
+"""Requests over kept-alive connections, and what their failures mean."""

@@ -1,0 +1,77 @@
+"""What a failed request means for the change it carried: surely not applied, maybe applied, refused. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+from syncer import clock
+
+
+class NotSent(Exception):
+    """No connection came about: nothing can have been applied."""
+
+
+class ReplyLost(Exception):
+    """The request may have arrived, but no whole answer came back."""
+
+
+class Verdict(Enum):
+    """What an HTTP status says."""
+
+    ANSWERED = "answered"
+    ACCESS = "access"  # credentials; nothing applied
+    THROTTLED = "throttled"  # told to wait; nothing applied
+    TOO_LARGE = "too large"  # nothing applied; smaller may pass
+    MALFORMED = "malformed"  # nothing applied; a bug, or one bad record among many
+    WRONG_PLACE = "wrong place"  # no such service at this address
+    UNKNOWN = "unknown"  # may be applied
+
+
+def verdict(status: int) -> Verdict:
+    """Judge ``status``."""
+    if 200 <= status < 300:
+        return Verdict.ANSWERED
+    if status in (401, 403):
+        return Verdict.ACCESS
+    if status == 429:
+        return Verdict.THROTTLED
+    if status == 413:
+        return Verdict.TOO_LARGE
+    if status >= 500 or status == 408:
+        return Verdict.UNKNOWN
+    if status < 400 or status in (404, 405, 410):
+        return Verdict.WRONG_PLACE
+    return Verdict.MALFORMED
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds a ``Retry-After`` header asks for (a number or a date); None without one, or with nonsense."""
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - clock.now()).total_seconds())
+
+
+def server_time(headers: Mapping[str, str]) -> str | None:
+    """The server's clock from its ``Date`` header, in stored form."""
+    text = headers.get("Date")
+    if not text:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return clock.stored(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

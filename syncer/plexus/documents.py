@@ -1,0 +1,76 @@
+"""GraphQL documents, made from the descriptions and kept by their shape."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from syncer.describe import ByKey, Each, Index, Model, Scan, Since
+from syncer.plexus import naming
+from syncer.port import Op
+
+type_of_key = {"id": "ID!"}
+
+
+@cache
+def mutation(shape: tuple[tuple[Op, Model, bool], ...]) -> str:
+    """Aliased mutations ``m0``, ``m1`` ...: (op, model, with a condition) each; variables ``i<n>`` and ``c<n>``."""
+    variables, fields = [], []
+    for n, (op, model, conditional) in enumerate(shape):
+        variables.append(f"$i{n}:{naming.input_type(op, model)}!")
+        arguments = f"input:$i{n}"
+        if conditional:
+            variables.append(f"$c{n}:{naming.condition_type(model)}")
+            arguments += f",condition:$c{n}"
+        fields.append(f"m{n}:{naming.mutation_field(op, model)}({arguments}){{{_receipt(model)}}}")
+    return f"mutation Push({','.join(variables)}){{{' '.join(fields)}}}"
+
+
+@cache
+def fetch(models: tuple[Model, ...]) -> str:
+    """Aliased gets ``g0``, ``g1`` ...; variables ``k<n>_<field>``."""
+    variables, fields = [], []
+    for n, model in enumerate(models):
+        arguments = []
+        for name in model.key:
+            variables.append(f"$k{n}_{name}:{type_of_key.get(name, 'String!')}")
+            arguments.append(f"{name}:$k{n}_{name}")
+        fields.append(f"g{n}:{naming.get_field(model)}({','.join(arguments)}){{{selection(model)}}}")
+    return f"query Fetch({','.join(variables)}){{{' '.join(fields)}}}"
+
+
+@cache
+def page(model: Model, from_cursor: bool) -> str:
+    """One page of the model's pull plan, aliased ``page``; variables ``p`` (partition), ``c`` (cursor), ``n``, ``t``."""
+    plan = model.pull
+    body = f"{{items{{{selection(model)}}} nextToken}}"
+    if plan is None:
+        raise ValueError(f"{model.name} is never pulled")
+    if isinstance(plan, Scan):
+        return f"query Pull($n:Int,$t:String){{page:{naming.list_field(model)}(limit:$n,nextToken:$t){body}}}"
+    fields = (plan.field,) if isinstance(plan, ByKey) else plan.index
+    index = model.index_on(*fields)
+    variables = [f"$p:{naming.partition_type(model, index)}", "$n:Int", "$t:String"]
+    arguments = [f"{index.partition}:$p", "limit:$n", "nextToken:$t"]
+    if index.sort:
+        arguments.append("sortDirection:ASC")
+    if from_cursor:
+        variables.append("$c:String")
+        arguments.append(_cursor(plan, index))
+    return f"query Pull({','.join(variables)}){{page:{naming.index_field(model, index)}({','.join(arguments)}){body}}}"
+
+
+def _cursor(plan: ByKey | Since | Each, index: Index) -> str:
+    if not isinstance(plan, Since):
+        return "filter:{updatedAt:{ge:$c}}"
+    value = f"{{ge:{{{plan.cursor}:$c}}}}" if len(index.sort) > 1 else "{ge:$c}"
+    return f"{naming.sort_argument(index)}:{value}"
+
+
+@cache
+def selection(model: Model) -> str:
+    """Every described field."""
+    return " ".join(f.name for f in model.fields)
+
+
+def _receipt(model: Model) -> str:
+    return " ".join((*model.key, *(f.name for f in model.stamps)))
