@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from syncer import config, registry
 from syncer.config import Settings
+from syncer.engine import acts
+from syncer.engine.acts import Dropped
 from syncer.engine.report import Report, Watch, unwatched
 from syncer.engine.sync import PATIENCE_S, Sync
 from syncer.engine.write import Records
@@ -35,7 +37,8 @@ class Workspace:
         self.path = path_of(settings.db)
         migrate.initialise(self.path, durability=settings.durability)
         self.database = Database(self.path, durability=settings.durability)
-        self._records = {name: Records(self.database, registry.models(name), name) for name in registry.names()}
+        self._models = {name: registry.models(name) for name in registry.names()}
+        self._records = {name: Records(self.database, models, name) for name, models in self._models.items()}
 
     @classmethod
     def open(
@@ -77,10 +80,12 @@ class Workspace:
         *,
         models: Sequence[str] | None = None,
         full: bool = False,
+        wait_s: float = PATIENCE_S,
         watch: Watch = unwatched,
     ) -> Report:
-        """Bring home what others wrote, of ``models`` only if given. ``full`` starts from the beginning. Like :meth:`push`."""
-        return Sync(self.database, watch=watch).run(self._remotes(remotes), push=False, full=full, only=self._known(models))
+        """Bring home what others wrote, of ``models`` only if given. ``full``: from the beginning. Like :meth:`push`."""
+        work = Sync(self.database, watch=watch, wait_s=wait_s)
+        return work.run(self._remotes(remotes), push=False, full=full, only=self._known(models))
 
     def sync(
         self,
@@ -95,6 +100,17 @@ class Workspace:
         """Push, then pull. ``models`` chooses what is pulled. Like :meth:`push`."""
         work = Sync(self.database, watch=watch, wait_s=wait_s, limit=limit)
         return work.run(self._remotes(remotes), full=full, only=self._known(models))
+
+    def retry(self, *seqs: int) -> list[int]:
+        """Make waiting changes due now, whatever state they are in. Returns the numbers they wait under now.
+
+        A parked change is sent anew from the row as it is now; one in conflict is sent over the remote's values.
+        """
+        return acts.retry(self.database, self._models, seqs)
+
+    def drop(self, seq: int) -> Dropped:
+        """Discard a waiting change and every later one of its record; the row goes back to what the remote has."""
+        return acts.drop(self.database, self._models, seq)
 
     def status(self) -> Status:
         """What waits, what needs a person, when each remote was last reached, whether the ledger closes."""

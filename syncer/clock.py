@@ -8,15 +8,73 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 _STORED_LENGTH = 27
 _MILLISECOND_LENGTH = 24
 
 
+class Source(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """The present moment, aware."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+
+class System:
+    """This machine's clock."""
+
+    def now(self) -> datetime:
+        """The present moment."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Really wait."""
+        time.sleep(seconds)  # noqa: TID251 - the one place allowed to
+
+
+class Virtual:
+    """A clock that stands still, except that waiting moves it: hours of back-off pass in no time."""
+
+    def __init__(self, start: datetime) -> None:
+        self.moment = start
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        """The moment it stands at."""
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        """Move on."""
+        self.slept.append(seconds)
+        self.moment += timedelta(seconds=seconds)
+
+
+_source: Source = System()
+
+
+@contextmanager
+def using(source: Source) -> Iterator[Source]:
+    """Let the whole process take its time from ``source`` inside the block."""
+    global _source
+    before, _source = _source, source
+    try:
+        yield source
+    finally:
+        _source = before
+
+
 def now() -> datetime:
     """The present moment, UTC, cut to milliseconds (the remotes keep no more)."""
-    moment = datetime.now(UTC)
+    moment = _source.now().astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -71,4 +129,4 @@ def after(seconds: float, start: datetime | None = None) -> str:
 def sleep(seconds: float) -> None:
     """Let ``seconds`` pass. Kept here so that nothing else in the house waits on its own."""
     if seconds > 0:
-        time.sleep(seconds)  # noqa: TID251 - the one place allowed to
+        _source.sleep(seconds)

@@ -7,7 +7,7 @@ sandbox's schema. Nothing here knows SQL, HTTP or any one remote.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property

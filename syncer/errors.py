@@ -124,9 +124,17 @@ class RemoteError(SyncerError):
 
 
 class Unreachable(RemoteError):
-    """No answer from the remote."""
+    """No usable answer from the remote. ``connected``: it was there, so that another try may help at once."""
 
     code = "unreachable"
+    connected: bool = False
+    retry_after_s: float | None = None
+
+    def having(self, *, connected: bool, retry_after_s: float | None = None) -> Unreachable:
+        """The same error with what is known about trying again."""
+        self.connected = connected
+        self.retry_after_s = retry_after_s
+        return self
 
 
 class AccessRefused(RemoteError):

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import os
 import socket
-from uuid import uuid4
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from uuid import UUID, uuid4
+
+_uuid: Callable[[], UUID] = uuid4
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let ids and keys repeat from run to run inside the block: for samples and tests, never for real records."""
+    global _uuid
+    random = Random(seed)
+    before, _uuid = _uuid, lambda: UUID(int=random.getrandbits(128), version=4)
+    try:
+        yield
+    finally:
+        _uuid = before
 
 
 def new_id() -> str:
     """A fresh random record id (UUID4 text, 36 characters), good on every remote that takes client ids."""
-    return str(uuid4())
+    return str(_uuid())
 
 
 def new_key() -> str:
     """A fresh idempotency key (32 hex characters; remotes allow 8 to 64)."""
-    return uuid4().hex
+    return _uuid().hex
 
 
 def owner() -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from syncer.config import Settings
-from syncer.describe import Model
 from syncer.errors import UsageError
-from syncer.port import Remote
+
+if TYPE_CHECKING:  # the command line asks for names only, and must start fast
+    from syncer.config import Settings
+    from syncer.describe import Model
+    from syncer.port import Remote
 
 _ROOMS = {
-    "plexus": ("syncer.plexus.spec", "syncer.plexus.wire"),
+    "plexus": ("syncer.plexus.spec", "syncer.plexus.wire", "syncer.plexus.settings"),
 }
 
 
@@ -27,10 +30,26 @@ def models(name: str) -> Mapping[str, Model]:
 
 
 def remote(name: str, settings: Settings) -> Remote:
-    """The remote called ``name`` with its settings."""
-    wire = import_module(_ROOMS[name][1])
-    make: Callable[[Mapping[str, str]], Remote] = wire.REMOTE
-    return make(settings.remote(name, wire.SETTINGS))
+    """The remote called ``name`` with its settings. Raises: SettingError for one that cannot be used."""
+    make: Callable[[Mapping[str, str]], Remote] = import_module(_ROOMS[name][1]).REMOTE
+    return make(settings.remote(name, import_module(_ROOMS[name][2]).SETTINGS))
+
+
+def missing(name: str, settings: Settings) -> list[str]:
+    """Environment names of the settings that one remote still needs; empty when it is configured. Without its wire."""
+    room = import_module(_ROOMS[name][2])
+    found: list[str] = room.missing(settings.remote(name, room.SETTINGS))
+    return found
+
+
+def secrets(settings: Settings) -> tuple[str, ...]:
+    """The values of every remote's secret settings, to be hidden in whatever is shown."""
+    rooms = {name: import_module(room[2]) for name, room in _ROOMS.items()}
+    return tuple(
+        value
+        for name, room in rooms.items()
+        for value in settings.remote(name, tuple(s for s in room.SETTINGS if s.secret)).values()
+    )
 
 
 def chosen(wanted: list[str] | tuple[str, ...] | str | None) -> tuple[str, ...]:

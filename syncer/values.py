@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -125,21 +125,9 @@ def verbatim(row: Mapping[str, Any], name: str) -> str | None:
     extra = row.get("extra")
     if extra and VERBATIM in extra:
         kept = json.loads(extra).get(VERBATIM, {}).get(name)
-        if kept is not None:
+        if kept is not None and clock.stored_from_text(kept) == value:  # else the time has been written anew since
             return str(kept)
     return clock.usual_text(value)
-
-
-def without_verbatim(extra: str, names: Iterable[str]) -> str | None:
-    """``extra`` without the remote's spelling of times that are written anew."""
-    kept = json.loads(extra)
-    spellings = kept.get(VERBATIM)
-    if spellings:
-        for name in names:
-            spellings.pop(name, None)
-        if not spellings:
-            del kept[VERBATIM]
-    return dumps(kept) if kept else None
 
 
 def _shown(value: Any) -> str:

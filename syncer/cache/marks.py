@@ -24,7 +24,7 @@ _FORGET = Statement(MARK.delete().where(_m.remote == sa.bindparam("r"), _m.model
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``position``: the cursor the next pull starts from; ``token``, ``highest`` and ``started_at`` only in the middle of one."""
+    """``position``: the cursor the next pull starts from. ``token``, ``highest``, ``started_at``: in the middle of one."""
 
     partition: str
     position: str | None = None

@@ -29,17 +29,19 @@ class RowSql:
         columns = [table.c[snake(name)] for name in self.names]
         key = [table.c[snake(name)] for name in model.key]
         self.key_columns = key
-        placeholders = {c.name: sa.bindparam(c.name) for c in columns}
+        placeholders: dict[str, sa.BindParameter[Any]] = {c.name: sa.bindparam(c.name) for c in columns}
         self.insert = Statement(table.insert().values(placeholders))
         by_key = sa.and_(*(c == sa.bindparam(f"key_{c.name}") for c in key))
         self.get = Statement(sa.select(*columns).where(by_key))
         self.delete = Statement(table.delete().where(by_key))
-        values = sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value
+        listed: sa.ColumnElement[Any] = sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value
         among: sa.ColumnElement[bool]
         if len(key) == 1:
-            among = key[0].in_(sa.select(values))
+            among = key[0].in_(sa.select(listed))
         else:
-            among = sa.tuple_(*key).in_(sa.select(*(sa.func.json_extract(values, f"$[{n}]") for n in range(len(key)))))
+            among = sa.tuple_(*key).in_(
+                sa.select(*(sa.func.json_extract(listed, sa.literal_column(f"'$[{n}]'")) for n in range(len(key))))
+            )
         self.among = Statement(sa.select(*columns).where(among))
         self.known = Statement(sa.select(*key).where(among))
         upsert = sqlite_insert(table).values(placeholders)
@@ -61,8 +63,10 @@ class RowSql:
         """Set these fields of one row: their values in order, then the key."""
         statement = self._updates.get(names)
         if statement is None:
-            values = [(self.table.c[snake(n)], sa.bindparam(f"new_{snake(n)}")) for n in names]
-            statement = Statement(self.table.update().where(self._by_key).ordered_values(*values))
+            pairs: list[tuple[sa.Column[Any], Any]] = [
+                (self.table.c[snake(n)], sa.bindparam(f"new_{snake(n)}")) for n in names
+            ]
+            statement = Statement(self.table.update().where(self._by_key).ordered_values(*pairs))
             self._updates[names] = statement
         return statement
 
@@ -166,6 +170,13 @@ def some_keys(tx: Transaction, model: Model, after: str, most: int) -> list[str]
 def _some_keys(model: Model) -> Statement:
     key = sql(model).key_columns[0]
     return Statement(sa.select(key).where(key > sa.bindparam("after")).order_by(key).limit(sa.bindparam("most")))
+
+
+def keys_where(tx: Transaction, model: Model, name: str, value: str) -> list[str]:
+    """Keys of the rows whose field ``name`` holds ``value``."""
+    of = sql(model)
+    statement = Statement(sa.select(*of.key_columns).where(of.table.c[snake(name)] == sa.bindparam("value")))
+    return [model.key_text(dict(zip(model.key, row, strict=True))) for row in tx.all(statement, (value,))]
 
 
 def live_keys(tx: Transaction, model: Model, name: str, final: tuple[str, ...], since: str | None, after: str) -> list[str]:

@@ -14,6 +14,8 @@ from syncer.outbox.lease import Lease
 from syncer.port import Change, Op, Remote, Row
 from syncer.store.database import Database, Transaction
 
+_PATIENT_ATTEMPTS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -31,11 +33,17 @@ def claim(database: Database, remote: Remote, lease: Lease, *, after: int, now: 
         due = queue.claimable(tx, remote.name, remote.models, after=after, now=now, most=most)
         if not due:
             return Claimed((), None, 0)
+        due = due[: _most_together(due[0].attempts, most)]
         ready, seen = _within_bytes(_Freezer(tx, remote).frozen(due), due[-1].seq, remote.limits.max_bytes)
         attempts = [(c.seq, c.body or "", _hash(c.body or ""), c.idem_key) for c in ready if c is not None]
         queue.sending(tx, attempts)
     claimed = tuple(replace(c, attempts=c.attempts + 1) for c in ready if c is not None)
     return Claimed(claimed, seen, len(ready) - len(claimed))
+
+
+def _most_together(attempts: int, most: int) -> int:
+    """Changes that keep failing go out in ever smaller company, until the one that makes the remote stumble is alone."""
+    return max(1, most >> max(0, attempts - _PATIENT_ATTEMPTS))
 
 
 def _hash(body: str) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from random import Random
 
 from syncer import clock
 from syncer.cache import marks, pages, rows
 from syncer.cache.marks import Mark
 from syncer.describe import ByKey, Each, Model, Scan, Since
+from syncer.engine.asking import Asking
 from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
 from syncer.errors import RemoteRefused
 from syncer.outbox.lease import Lease
-from syncer.port import Ask, Line, Page, Remote
+from syncer.port import Ask, Page, Remote
 from syncer.store.database import Database
 
 _KEYS_A_READ = 500
@@ -35,7 +37,11 @@ class Pull:
         watch: Watch,
         full: bool = False,
         only: Sequence[str] | None = None,
+        wait_s: float = 30.0,
+        random: Random | None = None,
     ) -> None:
+        self._wait_s = wait_s
+        self._random = random or Random()
         self._database = database
         self._remote = remote
         self._lease = lease
@@ -46,7 +52,7 @@ class Pull:
 
     def run(self) -> None:
         """Pull every model that is asked for. Raises: RemoteError when the remote cannot be used."""
-        line = self._remote.line()
+        line = Asking(self._remote.line(), self._random, patience_s=self._wait_s)
         try:
             for model in self._remote.models.values():
                 if self._wanted(model):
@@ -61,7 +67,7 @@ class Pull:
             return model.name in self._only
         return not model.legacy or bool(self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)))
 
-    def _model(self, line: Line, model: Model) -> None:
+    def _model(self, line: Asking, model: Model) -> None:
         counts = self._report.pulled.setdefault(model.name, Pulled())
         if self._full:
             with self._database.transaction() as tx:
@@ -84,7 +90,7 @@ class Pull:
             # One model that is closed to us, or absent from the deployment, must not keep the others away.
             self._report.notes.append(exc.sentence)
 
-    def _by_key(self, line: Line, model: Model, plan: ByKey, counts: Pulled) -> None:
+    def _by_key(self, line: Asking, model: Model, plan: ByKey, counts: Pulled) -> None:
         value = self._remote.partitions().get(plan.setting)
         if value is not None:
             self._partition(line, model, f"{plan.field}={value}", value, None, 0.0, counts)
@@ -104,7 +110,7 @@ class Pull:
 
     def _partition(
         self,
-        line: Line,
+        line: Asking,
         model: Model,
         scope: str,
         partition: str | None,
@@ -137,7 +143,7 @@ class Pull:
         self._watch(Progress(self._remote.name, "pull", model.name, done))
         return mark
 
-    def _each(self, line: Line, model: Model, plan: Each, counts: Pulled) -> None:
+    def _each(self, line: Asking, model: Model, plan: Each, counts: Pulled) -> None:
         """Ask for the children of every parent that may have news; the mark remembers the parent it came to."""
         scope = f"each {plan.parent}"
         mark = self._database.read(lambda tx: marks.get(tx, model, scope))
@@ -168,7 +174,7 @@ class Pull:
         keys = self._database.read(lambda tx: rows.live_keys(tx, parent, name, final, since, after))
         yield from keys
 
-    def _again(self, line: Line, model: Model, unfinished: tuple[str, tuple[str, ...]], counts: Pulled) -> None:
+    def _again(self, line: Asking, model: Model, unfinished: tuple[str, tuple[str, ...]], counts: Pulled) -> None:
         """Read rows by key whose later edits no cursor shows."""
         name, final = unfinished
         keys = self._database.read(lambda tx: rows.live_keys(tx, model, name, final, None, ""))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from random import Random
 
 from syncer import clock
-from syncer.engine.backoff import next_delay_s
+from syncer.engine.backoff import longest_s, next_delay_s
 from syncer.engine.claim import claim
 from syncer.engine.report import Progress, RemoteReport, Watch
 from syncer.engine.settle import Settler
@@ -101,6 +101,7 @@ class Push:
         self._batch = remote.limits.first_batch
         self._senders = 2
         self._failures = 0
+        self._held_because: str | None = None
         self._halt: Halt | None = None
         self._now = clock.stored_now()
         self._lines: dict[int, Line] = {}
@@ -147,7 +148,7 @@ class Push:
         until, why = self._database.read(lambda tx: leases.held_until(tx, self._remote.name))
         if until is not None and until > self._now:
             self._after = None  # _again() waits for it, or gives up
-            self._report.reason = why
+            self._held_because = why
             return True
         return False
 
@@ -171,7 +172,14 @@ class Push:
         self._failures = self._failures + 1 if delivery.failed else 0
         with self._database.transaction() as tx:
             self._lease.renew(tx)
-            settler = Settler(tx, self._remote, self._random, delivery.halt, delivery.retry_after_s)
+            settler = Settler(
+                tx,
+                self._remote,
+                self._random,
+                halt=delivery.halt,
+                retry_after_s=delivery.retry_after_s,
+                cap_s=longest_s(self._failures),
+            )
             tally = settler.settle(delivery.pairs)
             self._hold(tx, delivery)
         report.acked += tally.acked
@@ -214,7 +222,7 @@ class Push:
             due_at, held = self._due()
             if due_at is None or not self._waited(due_at):
                 if held:
-                    self._report.stop("throttled", self._report.reason or "asked to wait", _HINTS[Halt.THROTTLED])
+                    self._report.stop("throttled", self._held_because or "the remote asked to wait", _HINTS[Halt.THROTTLED])
                 return False
         self._moved = False
         self._after = 0
@@ -233,7 +241,7 @@ class Push:
         return self._database.read(look)
 
     def _waited(self, due_at: str) -> bool:
-        """Wait until ``due_at`` if patience allows. Counted by the seconds asked for, so that a stopped clock ends it too."""
+        """Wait until ``due_at`` if patience allows; counted in seconds asked for, so that a stopped clock ends it too."""
         delay_s = max(0.0, (clock.parsed(due_at) - clock.parsed(max(self._now, clock.stored_now()))).total_seconds())
         if delay_s > self._patience_s:
             return False

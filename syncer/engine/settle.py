@@ -11,7 +11,7 @@ from syncer import clock, values
 from syncer.cache import bases, conflicts, rows
 from syncer.cache.merge import Clash, differing, merged
 from syncer.describe import Model
-from syncer.engine.backoff import next_delay_s
+from syncer.engine.backoff import CAP_S, next_delay_s
 from syncer.outbox import queue
 from syncer.port import Change, Halt, Op, Outcome, Receipt, Remote, Row, State
 from syncer.store.database import Transaction
@@ -32,14 +32,23 @@ class Settler:
     """Applies receipts inside the caller's transaction."""
 
     def __init__(
-        self, tx: Transaction, remote: Remote, random: Random, halt: Halt | None = None, retry_after_s: float | None = None
+        self,
+        tx: Transaction,
+        remote: Remote,
+        random: Random,
+        *,
+        halt: Halt | None = None,
+        retry_after_s: float | None = None,
+        cap_s: float = CAP_S,
     ) -> None:
+        self._cap_s = cap_s
         self._tx = tx
         self._remote = remote
         self._random = random
         self._halt = halt
         self._retry_after_s = retry_after_s
         self._acked: list[tuple[Change, Row]] = []
+        self._due: dict[int, str] = {}
         self.tally = Tally()
 
     def settle(self, pairs: Sequence[tuple[Change, Receipt]]) -> Tally:
@@ -103,7 +112,11 @@ class Settler:
             if not maybe:
                 queue.thaw(self._tx, change.seq)
             return
-        due_at = clock.after(next_delay_s(change.attempts, self._retry_after_s, self._random))
+        # What failed together is due together: scattered due times would send a batch of 100 again one by one.
+        due_at = self._due.get(change.attempts)
+        if due_at is None:
+            due_at = clock.after(next_delay_s(change.attempts, self._retry_after_s, self._random, cap_s=self._cap_s))
+            self._due[change.attempts] = due_at
         queue.settle(self._tx, change.seq, state, due_at=due_at, code=receipt.code, reason=receipt.reason)
 
     def _differs(self, change: Change, receipt: Receipt) -> None:

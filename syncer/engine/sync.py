@@ -14,7 +14,7 @@ from syncer.outbox import lease as leases
 from syncer.outbox import queue, runs
 from syncer.outbox.lease import Lease
 from syncer.port import Remote
-from syncer.store.database import Database
+from syncer.store.database import Database, Transaction
 
 PATIENCE_S = 30.0
 
@@ -60,7 +60,9 @@ class Sync:
             if push:
                 self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease))
             if pull and part.stopped is None:
-                work = Pull(self._database, remote, lease, part, watch=self._watch, full=full, only=only)
+                work = Pull(
+                    self._database, remote, lease, part, watch=self._watch, full=full, only=only, wait_s=self._wait_s
+                )
                 self._noted(remote, part, lease, "pull", work.run)
         finally:
             with self._database.transaction() as tx:
@@ -96,7 +98,7 @@ class Sync:
             runs.note(tx, remote.name, kind, started_at, part.stopped or "done", counts, part.reason)
 
     def _left(self, remote: Remote, part: RemoteReport) -> None:
-        def look(tx: queue.Transaction) -> None:
+        def look(tx: Transaction) -> None:
             part.waiting = queue.count(tx, remote.name)
             part.attention = queue.count_attention(tx, remote.name)
             part.next_due_at = queue.next_due(tx, remote.name, clock.stored_now())

@@ -171,8 +171,6 @@ def _store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, 
     written = dict(changes)
     if "updatedAt" in model.by_name:
         written.setdefault("updatedAt", now)
-    if row["extra"]:
-        written["extra"] = values.without_verbatim(row["extra"], changes)
     row.update(written)
     _require_companions(model, row, changes)
     rows.set_fields(tx, model, key, written)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -121,9 +122,7 @@ _NEXT_DUE = Statement(
 
 _COUNT = Statement(sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote")))
 _COUNT_ATTENTION = Statement(
-    sa.select(sa.func.count())
-    .select_from(OUTBOX)
-    .where(_o.remote == sa.bindparam("remote"), _STUCK)
+    sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote"), _STUCK)
 )
 
 
@@ -192,19 +191,9 @@ def claimable(tx: Transaction, remote: str, models: Mapping[str, Model], *, afte
     return [_change(row, models) for row in rows]
 
 
-def _change(row: Sequence[object], models: Mapping[str, Model]) -> Change:
+def _change(row: Sequence[Any], models: Mapping[str, Model]) -> Change:
     seq, model, key, op, fields, idem_key, state, attempts, body = row[:9]
-    return Change(
-        int(seq),  # type: ignore[call-overload]
-        models[str(model)],
-        str(key),
-        Op(op),
-        tuple(sorted(names(fields))),  # type: ignore[arg-type]
-        str(idem_key),
-        State(state),
-        int(attempts),  # type: ignore[call-overload]
-        body,  # type: ignore[arg-type]
-    )
+    return Change(seq, models[model], key, Op(op), tuple(sorted(names(fields))), idem_key, State(state), attempts, body)
 
 
 def of_record(tx: Transaction, model: Model, key: str) -> list[Change]:

@@ -68,7 +68,7 @@ def _remote(reader: Reader, name: str) -> RemoteStatus:
         found.next_due_at = min(filter(None, (found.next_due_at, due)), default=None)
     found.attention = found.by_state.get("parked", 0) + found.by_state.get("conflict", 0)
     found.by_model = dict(
-        reader.all("SELECT model, count(*) AS n FROM outbox WHERE remote = ? GROUP BY model ORDER BY n DESC", (name,))  # type: ignore[arg-type]
+        reader.all("SELECT model, count(*) AS n FROM outbox WHERE remote = ? GROUP BY model ORDER BY n DESC", (name,))
     )
     found.conflicts = _number(
         reader, "SELECT count(DISTINCT model || key) FROM conflict WHERE remote = ? AND resolved_at IS NULL", name

@@ -29,7 +29,7 @@ def to_wire(field: Field, row: Mapping[str, Any]) -> Any:
 
 
 def create_input(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
-    """All that is set, less what only the server may set. ``updatedAt`` stays out, so that other readers' marks see a late push."""
+    """All that is set and may be sent. ``updatedAt`` stays out, so that other readers' marks see a late push."""
     return {
         f.name: to_wire(f, row)
         for f in model.fields

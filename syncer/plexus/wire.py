@@ -7,24 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncer import clock
-from syncer.config import Setting
 from syncer.describe import ByKey, Model
 from syncer.errors import AccessRefused, RemoteError, RemoteRefused, Unreachable
 from syncer.http import failures
 from syncer.http.failures import NotSent, ReplyLost, Verdict
 from syncer.http.graphql import Envelope, GraphError, Meaning, envelope
 from syncer.http.session import Answer, Session, checked_url
-from syncer.plexus import documents, forms
+from syncer.plexus import documents, forms, settings
 from syncer.plexus.spec import MODELS
 from syncer.port import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row
 from syncer.values import dumps
 
-SETTINGS = (
-    Setting("api_url", "PLEXUS_API_URL"),
-    Setting("api_key", "PLEXUS_API_KEY", secret=True),
-    Setting("account_key", "PLEXUS_ACCOUNT_KEY", optional=True),
-)
 _FETCH_BATCH = 50
+_READ_BACK_TRIES = 3
 _NOT_DEPLOYED = "this deployment has no {model}; the record stays in the local file"
 
 
@@ -36,13 +31,15 @@ class Plexus:
     limits = Limits()
 
     def __init__(self, settings: Mapping[str, str]) -> None:
+        if "api_url" in settings:  # before anything is claimed for an address that credentials must not go to
+            checked_url("PLEXUS_API_URL", settings["api_url"])
         self._settings = settings
         self.absent: set[str] = set()
         """Legacy models this deployment turned out not to have."""
 
     def missing(self) -> list[str]:
         """Environment names of the settings still needed."""
-        return [s.env for s in SETTINGS if not s.optional and s.name not in self._settings]
+        return settings.missing(self._settings)
 
     def partitions(self) -> Mapping[str, str]:
         """The settings pulls start from."""
@@ -153,7 +150,7 @@ class PlexusLine:
         for start in range(0, len(differ), _FETCH_BATCH):
             part = differ[start : start + _FETCH_BATCH]
             try:
-                found = self._get([(change.model, change.key) for change, _ in part])
+                found = self._get_again([(change.model, change.key) for change, _ in part])
             except RemoteError as exc:
                 receipts += [Receipt(c.seq, Outcome.AMBIGUOUS, code="unread", reason=exc.sentence) for c, _ in part]
                 continue
@@ -162,6 +159,16 @@ class PlexusLine:
                 for (c, error), row in zip(part, found, strict=True)
             ]
         return receipts
+
+    def _get_again(self, wanted: Sequence[tuple[Model, str]]) -> list[Row | None]:
+        """Like :meth:`_get`, repeated at once while the remote is there: giving up costs a repeat of the whole push."""
+        for _ in range(_READ_BACK_TRIES - 1):
+            try:
+                return self._get(wanted)
+            except Unreachable as exc:
+                if not exc.connected:
+                    raise
+        return self._get(wanted)
 
     def fetch(self, model: Model, keys: Sequence[str]) -> dict[str, Row | None]:
         """Records by key text. Raises: RemoteError."""
@@ -175,7 +182,7 @@ class PlexusLine:
         variables = {
             f"k{n}_{name}": value for n, (model, key) in enumerate(wanted) for name, value in model.key_fields(key).items()
         }
-        answer, read = self._query(documents.fetch(tuple(model for model, _ in wanted)), variables)
+        _, read = self._query(documents.fetch(tuple(model for model, _ in wanted)), variables)
         rows: list[Row | None] = []
         for n, (model, key) in enumerate(wanted):
             record = (read.data or {}).get(f"g{n}")
@@ -208,13 +215,16 @@ class PlexusLine:
         try:
             answer = self._session.post(_request(document, variables))
         except (NotSent, ReplyLost) as exc:
-            raise Unreachable("Plexus cannot be reached", why=str(exc), hint="check PLEXUS_API_URL and the network") from exc
+            lost = Unreachable("Plexus cannot be reached", why=str(exc), hint="check PLEXUS_API_URL and the network")
+            raise lost.having(connected=isinstance(exc, ReplyLost)) from exc
         judged = failures.verdict(answer.status)
         if judged is Verdict.ACCESS:
             raise _no_access(answer.status)
         read = envelope(answer.body) if judged is Verdict.ANSWERED else None
         if read is None:
-            raise Unreachable(_strange(answer), hint="check PLEXUS_API_URL, then try again")
+            strange = Unreachable(_strange(answer), hint="check PLEXUS_API_URL, then try again")
+            again = judged in (Verdict.UNKNOWN, Verdict.THROTTLED) or (judged is Verdict.ANSWERED and not answer.is_html)
+            raise strange.having(connected=again, retry_after_s=failures.retry_after_s(answer.headers))
         return answer, read
 
 
@@ -289,7 +299,8 @@ def _undeployed(message: str, changes: Sequence[Change]) -> set[str]:
 
 def _unpageable(model: Model, error: GraphError) -> RemoteError:
     if error.meaning in (Meaning.THROTTLED, Meaning.UNKNOWN):
-        return Unreachable(f"Plexus could not list {model.name} now", why=error.message, hint="try again later")
+        busy = Unreachable(f"Plexus could not list {model.name} now", why=error.message, hint="try again later")
+        return busy.having(connected=True)
     return RemoteRefused(f"Plexus would not list {model.name}", why=error.message)
 
 

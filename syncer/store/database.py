@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -22,6 +22,7 @@ from syncer.store import version
 from syncer.store.faults import translating
 
 T = TypeVar("T")
+Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 BUSY_MS = 10_000
 _PAGE_CACHE_KIB = 65_536
@@ -62,12 +63,12 @@ class Transaction:
         self._connection = connection
         self._cursor = connection.cursor()
 
-    def run(self, statement: Statement, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> int:
+    def run(self, statement: Statement, parameters: Parameters = ()) -> int:
         """Execute; the number of rows touched."""
-        given = statement.ordered(parameters) if isinstance(parameters, Mapping) or not parameters else parameters
+        given = _given(statement, parameters)
         return self._cursor.execute(statement.text, given).rowcount
 
-    def add(self, statement: Statement, parameters: Mapping[str, Any] | Sequence[Any]) -> int:
+    def add(self, statement: Statement, parameters: Parameters) -> int:
         """Execute an insert; the new row's number."""
         self.run(statement, parameters)
         return self._cursor.lastrowid or 0
@@ -76,14 +77,14 @@ class Transaction:
         """Execute for every tuple of ``rows``; the number of rows touched."""
         return self._cursor.executemany(statement.text, rows).rowcount
 
-    def all(self, statement: Statement, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def all(self, statement: Statement, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Rows of a select."""
-        given = statement.ordered(parameters) if isinstance(parameters, Mapping) or not parameters else parameters
+        given = _given(statement, parameters)
         return self._cursor.execute(statement.text, given).fetchall()
 
-    def one(self, statement: Statement, parameters: Mapping[str, Any] | Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    def one(self, statement: Statement, parameters: Parameters = ()) -> tuple[Any, ...] | None:
         """The first row of a select, or None."""
-        given = statement.ordered(parameters) if isinstance(parameters, Mapping) or not parameters else parameters
+        given = _given(statement, parameters)
         row: tuple[Any, ...] | None = self._cursor.execute(statement.text, given).fetchone()
         return row
 
@@ -94,6 +95,12 @@ class Transaction:
     def script(self, sql: str) -> None:
         """One fixed statement without parameters."""
         self._cursor.execute(sql)
+
+
+def _given(statement: Statement, parameters: Parameters) -> Sequence[Any]:
+    if isinstance(parameters, Mapping):
+        return statement.ordered(parameters)
+    return parameters or statement.ordered({})
 
 
 class _Job:

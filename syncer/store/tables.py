@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
 from syncer.describe import Field, Kind, Model, Origin, snake
 
-_TYPES: dict[Kind, type[sa.types.TypeEngine[object]]] = {
+_TYPES: dict[Kind, type[sa.types.TypeEngine[Any]]] = {
     Kind.INTEGER: sa.Integer,
     Kind.NUMBER: sa.Float,
     Kind.FLAG: sa.Boolean,
@@ -62,7 +63,7 @@ def _optional(model: Model, names: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _type(field: Field) -> sa.types.TypeEngine[object]:
+def _type(field: Field) -> sa.types.TypeEngine[Any]:
     if field.many:
         return sa.Text()
     return _TYPES.get(field.kind, sa.Text)()

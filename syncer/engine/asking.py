@@ -1,0 +1,51 @@
+"""Reading from a remote that stumbles: a question may always be asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TypeVar
+
+from syncer import clock
+from syncer.describe import Model
+from syncer.engine.backoff import ALIVE_CAP_S, next_delay_s
+from syncer.errors import Unreachable
+from syncer.port import Ask, Line, Page, Row
+
+T = TypeVar("T")
+
+TRIES = 8
+
+
+class Asking:
+    """A line whose questions are repeated while the remote is there but gives no usable answer."""
+
+    def __init__(self, line: Line, random: Random, *, patience_s: float) -> None:
+        self._line = line
+        self._random = random
+        self._patience_s = patience_s
+
+    def page(self, ask: Ask) -> Page:
+        """One page. Raises: RemoteError."""
+        return self._repeated(lambda: self._line.page(ask))
+
+    def fetch(self, model: Model, keys: Sequence[str]) -> dict[str, Row | None]:
+        """Records by key text. Raises: RemoteError."""
+        return self._repeated(lambda: self._line.fetch(model, keys))
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._line.close()
+
+    def _repeated(self, question: Callable[[], T]) -> T:
+        waited_s = 0.0
+        for attempt in range(1, TRIES + 1):
+            try:
+                return question()
+            except Unreachable as exc:
+                delay_s = next_delay_s(attempt, exc.retry_after_s, self._random, cap_s=ALIVE_CAP_S)
+                waited_s += delay_s
+                if not exc.connected or attempt == TRIES or waited_s > self._patience_s:
+                    raise
+                clock.sleep(delay_s)
+        raise AssertionError("the last try returns or raises")
