@@ -1,0 +1,1 @@
+"""Plexus: its models described once, its wire, and (later) its public classes."""

@@ -8,8 +8,6 @@ from syncer.describe import ByKey, Each, Index, Model, Scan, Since
 from syncer.plexus import naming
 from syncer.port import Op
 
-type_of_key = {"id": "ID!"}
-
 
 @cache
 def mutation(shape: tuple[tuple[Op, Model, bool], ...]) -> str:
@@ -32,7 +30,7 @@ def fetch(models: tuple[Model, ...]) -> str:
     for n, model in enumerate(models):
         arguments = []
         for name in model.key:
-            variables.append(f"$k{n}_{name}:{type_of_key.get(name, 'String!')}")
+            variables.append(f"$k{n}_{name}:{_key_type(model, name)}")
             arguments.append(f"{name}:$k{n}_{name}")
         fields.append(f"g{n}:{naming.get_field(model)}({','.join(arguments)}){{{selection(model)}}}")
     return f"query Fetch({','.join(variables)}){{{' '.join(fields)}}}"
@@ -54,7 +52,9 @@ def page(model: Model, from_cursor: bool) -> str:
     if index.sort:
         arguments.append("sortDirection:ASC")
     if from_cursor:
-        variables.append("$c:String")
+        # Generated composite conditions type a time as such everywhere but in the last place.
+        early = len(index.sort) > 1 and isinstance(plan, Since) and plan.cursor != index.sort[-1]
+        variables.append("$c:AWSDateTime" if early else "$c:String")
         arguments.append(_cursor(plan, index))
     return f"query Pull({','.join(variables)}){{page:{naming.index_field(model, index)}({','.join(arguments)}){body}}}"
 
@@ -70,6 +70,10 @@ def _cursor(plan: ByKey | Since | Each, index: Index) -> str:
 def selection(model: Model) -> str:
     """Every described field."""
     return " ".join(f.name for f in model.fields)
+
+
+def _key_type(model: Model, name: str) -> str:
+    return "ID!" if model.by_name[name].kind == "ID" else "String!"
 
 
 def _receipt(model: Model) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncer import clock
 from syncer.describe import ByKey, Model
-from syncer.errors import AccessRefused, RemoteError, RemoteRefused, Unreachable
+from syncer.errors import RemoteError, RemoteRefused, Unreachable
 from syncer.http import failures
 from syncer.http.failures import NotSent, ReplyLost, Verdict
 from syncer.http.graphql import Envelope, GraphError, Meaning, envelope
 from syncer.http.session import Answer, Session, checked_url
-from syncer.plexus import documents, forms, settings
+from syncer.plexus import answers, documents, forms, settings
 from syncer.plexus.spec import MODELS
 from syncer.port import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row
 from syncer.values import dumps
@@ -96,22 +95,22 @@ class PlexusLine:
         try:
             answer = self._session.post(_request(documents.mutation(tuple(shape)), variables))
         except NotSent as exc:
-            return _all(changes, Outcome.LATER, "unreachable", str(exc), halt=Halt.UNREACHABLE)
+            return answers.all_alike(changes, Outcome.LATER, "unreachable", str(exc), halt=Halt.UNREACHABLE)
         except ReplyLost as exc:
-            return _all(changes, Outcome.AMBIGUOUS, "reply-lost", str(exc))
-        failed = _refused_status(changes, answer)
+            return answers.all_alike(changes, Outcome.AMBIGUOUS, "reply-lost", str(exc))
+        failed = answers.refused_status(changes, answer)
         if failed is not None:
             return failed
         read = envelope(answer.body)
         if read is None:
-            return _unreadable(changes, answer)
+            return answers.unreadable(changes, answer)
         if read.data is None:
             return self._nothing_ran(changes, read, answer)
         return self._settled(changes, read, answer)
 
     def _nothing_ran(self, changes: Sequence[Change], read: Envelope, answer: Answer) -> Reply:
         error = read.whole or next(iter(read.by_alias.values()), GraphError("an answer without data and without errors"))
-        absent = _undeployed(error.message, changes)
+        absent = answers.undeployed(error.message, changes)
         if absent:
             self._absent.update(absent)
             return self.push(changes)
@@ -122,7 +121,9 @@ class PlexusLine:
         divisible = outcome is Outcome.REFUSED and len(changes) > 1
         code = "validation" if outcome is Outcome.REFUSED else error.meaning.value
         halt = Halt.THROTTLED if outcome is Outcome.LATER else None
-        return _all(changes, outcome, code, error.message, divisible=divisible, halt=halt, elapsed_s=answer.elapsed_s)
+        return answers.all_alike(
+            changes, outcome, code, error.message, divisible=divisible, halt=halt, elapsed_s=answer.elapsed_s
+        )
 
     def _settled(self, changes: Sequence[Change], read: Envelope, answer: Answer) -> Reply:
         receipts: list[Receipt] = []
@@ -134,7 +135,7 @@ class PlexusLine:
             if error is not None and error.meaning is Meaning.CONDITION:
                 differ.append((change, error))
             elif error is not None:
-                receipts.append(_failed(change, error))
+                receipts.append(answers.failed(change, error))
             elif record is None and change.op is not Op.DELETE:
                 receipts.append(
                     Receipt(change.seq, Outcome.AMBIGUOUS, code="no-record", reason="answered with null and no error")
@@ -207,7 +208,7 @@ class PlexusLine:
             if error is None or isinstance(connection, dict):
                 break
             if error.meaning is not Meaning.TOO_BIG or limit <= 1:
-                raise _unpageable(ask.model, error)
+                raise answers.unpageable(ask.model, error)
             limit //= 2
         return _page(ask.model, connection or {}, answer)
 
@@ -219,10 +220,10 @@ class PlexusLine:
             raise lost.having(connected=isinstance(exc, ReplyLost)) from exc
         judged = failures.verdict(answer.status)
         if judged is Verdict.ACCESS:
-            raise _no_access(answer.status)
+            raise answers.no_access(answer.status)
         read = envelope(answer.body) if judged is Verdict.ANSWERED else None
         if read is None:
-            strange = Unreachable(_strange(answer), hint="check PLEXUS_API_URL, then try again")
+            strange = Unreachable(answers.strange(answer), hint="check PLEXUS_API_URL, then try again")
             again = judged in (Verdict.UNKNOWN, Verdict.THROTTLED) or (judged is Verdict.ANSWERED and not answer.is_html)
             raise strange.having(connected=again, retry_after_s=failures.retry_after_s(answer.headers))
         return answer, read
@@ -237,71 +238,6 @@ def _body(change: Change) -> dict[str, Any]:
 
 def _request(document: str, variables: Mapping[str, Any]) -> bytes:
     return dumps({"query": document, "variables": variables}).encode()
-
-
-def _all(
-    changes: Sequence[Change],
-    outcome: Outcome,
-    code: str,
-    reason: str,
-    *,
-    divisible: bool = False,
-    halt: Halt | None = None,
-    retry_after_s: float | None = None,
-    elapsed_s: float = 0.0,
-) -> Reply:
-    receipts = tuple(Receipt(c.seq, outcome, code=code, reason=reason) for c in changes)
-    return Reply(receipts, divisible, halt, retry_after_s, reason, elapsed_s)
-
-
-def _refused_status(changes: Sequence[Change], answer: Answer) -> Reply | None:
-    """The reply for an HTTP status that is no answer; None for one that is."""
-    judged = failures.verdict(answer.status)
-    if judged is Verdict.ANSWERED:
-        return None
-    wait, reason, took = failures.retry_after_s(answer.headers), f"HTTP {answer.status}", answer.elapsed_s
-    if judged is Verdict.ACCESS:
-        return _all(changes, Outcome.LATER, "access-refused", _no_access(answer.status).sentence, halt=Halt.ACCESS)
-    if judged is Verdict.THROTTLED:
-        return _all(changes, Outcome.LATER, "throttled", reason, halt=Halt.THROTTLED, retry_after_s=wait, elapsed_s=took)
-    if judged is Verdict.WRONG_PLACE:
-        return _all(changes, Outcome.LATER, "wrong-address", _strange(answer), halt=Halt.UNREACHABLE)
-    if judged in (Verdict.TOO_LARGE, Verdict.MALFORMED):
-        return _all(changes, Outcome.REFUSED, "malformed", reason, divisible=len(changes) > 1, elapsed_s=took)
-    return _all(changes, Outcome.AMBIGUOUS, "server-error", reason, retry_after_s=wait, elapsed_s=took)
-
-
-def _unreadable(changes: Sequence[Change], answer: Answer) -> Reply:
-    halt = Halt.UNREACHABLE if answer.is_html else None
-    return _all(changes, Outcome.AMBIGUOUS, "unreadable", _strange(answer), halt=halt, elapsed_s=answer.elapsed_s)
-
-
-def _strange(answer: Answer) -> str:
-    if answer.is_html:
-        return f"the address answered with a web page instead of data (HTTP {answer.status})"
-    return f"the address gave no usable answer (HTTP {answer.status})"
-
-
-def _no_access(status: int) -> AccessRefused:
-    return AccessRefused(f"Plexus refused the credentials (HTTP {status})", hint="check PLEXUS_API_KEY")
-
-
-def _failed(change: Change, error: GraphError) -> Receipt:
-    outcome = {Meaning.THROTTLED: Outcome.LATER, Meaning.UNKNOWN: Outcome.AMBIGUOUS}.get(error.meaning, Outcome.REFUSED)
-    return Receipt(change.seq, outcome, code=error.kind or error.meaning.value, reason=error.message)
-
-
-def _undeployed(message: str, changes: Sequence[Change]) -> set[str]:
-    """Legacy models among ``changes`` that ``message`` says the schema lacks."""
-    legacy = {c.model.name for c in changes if c.model.legacy}
-    return {name for name in legacy if re.search(rf"(create|update|delete){name}(Input)?\b", message, re.IGNORECASE)}
-
-
-def _unpageable(model: Model, error: GraphError) -> RemoteError:
-    if error.meaning in (Meaning.THROTTLED, Meaning.UNKNOWN):
-        busy = Unreachable(f"Plexus could not list {model.name} now", why=error.message, hint="try again later")
-        return busy.having(connected=True)
-    return RemoteRefused(f"Plexus would not list {model.name}", why=error.message)
 
 
 def _page(model: Model, connection: Mapping[str, Any], answer: Answer) -> Page:

@@ -68,7 +68,10 @@ def integrity(path: Path) -> list[str]:
     version.must_exist(path)
     with translating(path), closing(_reading(path)) as connection:
         version.check(connection, path)
-        rows = connection.execute("PRAGMA integrity_check").fetchall()
+        try:
+            rows = connection.execute("PRAGMA integrity_check").fetchall()
+        except sqlite3.DatabaseError as exc:
+            return [str(exc)]
     return [] if rows == [("ok",)] else [str(row[0]) for row in rows]
 
 

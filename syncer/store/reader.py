@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -81,23 +82,43 @@ class Reader:
 
         Raises: QueryError, with near names when a table or column is misspelt.
         """
-        deadline = time.monotonic() + timeout_s if timeout_s else None
-        self._connection.set_authorizer(_reading_only)
-        if deadline is not None:
-            self._connection.set_progress_handler(_stopper(deadline), _STEPS_BETWEEN_LOOKS)
         try:
-            cursor = self._connection.execute(sql, parameters if parameters is not None else ())
-            if cursor.description is None:
-                raise QueryError("that is no query", hint="query takes one SELECT (or WITH ... SELECT)")
-            tuples = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
-            columns = [column[0] for column in cursor.description]
+            with self._guarded(timeout_s):
+                cursor = self._connection.execute(sql, parameters if parameters is not None else ())
+                tuples = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
         except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as exc:
             raise self._explained(exc, timeout_s) from exc
+        if cursor.description is None:
+            raise QueryError("that is no query", hint="query takes one SELECT (or WITH ... SELECT)")
+        columns = [column[0] for column in cursor.description]
+        truncated = limit is not None and len(tuples) > limit
+        return Rows(columns, tuples[:limit] if truncated else tuples, truncated=truncated)
+
+    @contextmanager
+    def reading(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None, *, timeout_s: float | None = None
+    ) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+        """Column names, and the rows one by one, so that any number of them can be passed on. Else like :meth:`query`."""
+        try:
+            with self._guarded(timeout_s):
+                cursor = self._connection.execute(sql, parameters if parameters is not None else ())
+                if cursor.description is None:
+                    raise QueryError("that is no query", hint="query takes one SELECT (or WITH ... SELECT)")
+                yield _distinct([column[0] for column in cursor.description]), cursor
+        except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as exc:
+            raise self._explained(exc, timeout_s) from exc
+
+    @contextmanager
+    def _guarded(self, timeout_s: float | None) -> Iterator[None]:
+        """A caller's SQL may read, and only for so long."""
+        self._connection.set_authorizer(_reading_only)
+        if timeout_s is not None:
+            self._connection.set_progress_handler(_stopper(time.monotonic() + timeout_s), _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
         finally:
             self._connection.set_authorizer(None)
             self._connection.set_progress_handler(None, 0)
-        truncated = limit is not None and len(tuples) > limit
-        return Rows(columns, tuples[:limit] if truncated else tuples, truncated=truncated)
 
     def names(self) -> dict[str, list[str]]:
         """Column names by table and view."""

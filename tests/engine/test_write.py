@@ -194,7 +194,10 @@ def test_find(ws: Workspace) -> None:
     """Equality, membership, absence, order and limit."""
     for name, description in (("a", None), ("b", "x"), ("c", "y")):
         account(ws, name=name, key=name, description=description)
-    names = lambda **options: [r["name"] for r in ws.plexus.find("Account", **options)]  # noqa: E731
+
+    def names(**options: Any) -> list[str]:
+        return [r["name"] for r in ws.plexus.find("Account", **options)]
+
     assert names(where={"name": "b"}) == ["b"]
     assert names(where={"name": ["a", "c"]}, order_by="-name") == ["c", "a"]
     assert names(where={"description": None}) == ["a"]

@@ -1,0 +1,87 @@
+"""What Plexus's answers mean for the changes that were sent. Pure. Source: spec/plexus.md 2.2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from syncer.describe import Model
+from syncer.errors import AccessRefused, RemoteError, RemoteRefused, Unreachable
+from syncer.http import failures
+from syncer.http.failures import Verdict
+from syncer.http.graphql import GraphError, Meaning
+from syncer.http.session import Answer
+from syncer.port import Change, Halt, Outcome, Receipt, Reply
+
+
+def all_alike(
+    changes: Sequence[Change],
+    outcome: Outcome,
+    code: str,
+    reason: str,
+    *,
+    divisible: bool = False,
+    halt: Halt | None = None,
+    retry_after_s: float | None = None,
+    elapsed_s: float = 0.0,
+) -> Reply:
+    """One outcome for every change of a request."""
+    receipts = tuple(Receipt(c.seq, outcome, code=code, reason=reason) for c in changes)
+    return Reply(receipts, divisible, halt, retry_after_s, reason, elapsed_s)
+
+
+def refused_status(changes: Sequence[Change], answer: Answer) -> Reply | None:
+    """The reply for an HTTP status that is no answer; None for one that is."""
+    judged = failures.verdict(answer.status)
+    if judged is Verdict.ANSWERED:
+        return None
+    wait_s, reason, took_s = failures.retry_after_s(answer.headers), f"HTTP {answer.status}", answer.elapsed_s
+    if judged is Verdict.ACCESS:
+        return all_alike(changes, Outcome.LATER, "access-refused", no_access(answer.status).sentence, halt=Halt.ACCESS)
+    if judged is Verdict.THROTTLED:
+        return all_alike(
+            changes, Outcome.LATER, "throttled", reason, halt=Halt.THROTTLED, retry_after_s=wait_s, elapsed_s=took_s
+        )
+    if judged is Verdict.WRONG_PLACE:
+        return all_alike(changes, Outcome.LATER, "wrong-address", strange(answer), halt=Halt.UNREACHABLE)
+    if judged in (Verdict.TOO_LARGE, Verdict.MALFORMED):
+        return all_alike(changes, Outcome.REFUSED, "malformed", reason, divisible=len(changes) > 1, elapsed_s=took_s)
+    return all_alike(changes, Outcome.AMBIGUOUS, "server-error", reason, retry_after_s=wait_s, elapsed_s=took_s)
+
+
+def unreadable(changes: Sequence[Change], answer: Answer) -> Reply:
+    """The reply for an answer that is no GraphQL: it may have been cut off after everything was applied."""
+    halt = Halt.UNREACHABLE if answer.is_html else None
+    return all_alike(changes, Outcome.AMBIGUOUS, "unreadable", strange(answer), halt=halt, elapsed_s=answer.elapsed_s)
+
+
+def strange(answer: Answer) -> str:
+    """What such an answer looks like, for people."""
+    if answer.is_html:
+        return f"the address answered with a web page instead of data (HTTP {answer.status})"
+    return f"the address gave no usable answer (HTTP {answer.status})"
+
+
+def no_access(status: int) -> AccessRefused:
+    """The error for 401 and 403."""
+    return AccessRefused(f"Plexus refused the credentials (HTTP {status})", hint="check PLEXUS_API_KEY")
+
+
+def failed(change: Change, error: GraphError) -> Receipt:
+    """The receipt of one change whose alias failed."""
+    outcome = {Meaning.THROTTLED: Outcome.LATER, Meaning.UNKNOWN: Outcome.AMBIGUOUS}.get(error.meaning, Outcome.REFUSED)
+    return Receipt(change.seq, outcome, code=error.kind or error.meaning.value, reason=error.message)
+
+
+def undeployed(message: str, changes: Sequence[Change]) -> set[str]:
+    """Legacy models among ``changes`` that ``message`` says the schema lacks."""
+    legacy = {c.model.name for c in changes if c.model.legacy}
+    return {name for name in legacy if re.search(rf"(create|update|delete){name}(Input)?\b", message, re.IGNORECASE)}
+
+
+def unpageable(model: Model, error: GraphError) -> RemoteError:
+    """The error for a page that was not given."""
+    if error.meaning in (Meaning.THROTTLED, Meaning.UNKNOWN):
+        busy = Unreachable(f"Plexus could not list {model.name} now", why=error.message, hint="try again later")
+        return busy.having(connected=True)
+    return RemoteRefused(f"Plexus would not list {model.name}", why=error.message)
