@@ -13,7 +13,7 @@ from syncer import Workspace, clock
 from syncer.plexus.spec import MODELS
 from syncer.port import Limits
 from syncer.sandbox.server import Sandbox
-from tests.factory import account, result, scoring
+from tests.factory import account
 from tests.files import rows, write
 from tests.records import everything
 

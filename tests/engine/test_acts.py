@@ -1,0 +1,85 @@
+"""What a person does to waiting changes: try again, or drop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncer import Workspace
+from syncer.errors import RecordNotFound
+from syncer.sandbox.server import Sandbox
+from tests.factory import account, result, scoring
+from tests.files import rows
+
+
+def test_dropping_a_create_takes_the_row_with_it(ws: Workspace, path: Path) -> None:
+    """The record was never remote: it goes away, its number stays in the ledger."""
+    account(ws)
+    assert ws.drop(1).seqs == (1,)
+    assert ws.plexus.find("Account") == []
+    assert rows(path, "SELECT door, reason FROM ledger") == [("discarded", "dropped by hand")]
+    assert ws.status().closed
+
+
+def test_dropping_a_create_tells_who_points_at_it(ws: Workspace, path: Path) -> None:
+    """Waiting records that refer to the dropped one are counted, so that the user can follow up."""
+    ids = scoring(ws)
+    ws.plexus.create_many("ScoreResult", [result(ids), result(ids)])
+    (seq,) = rows(path, "SELECT seq FROM outbox WHERE model = 'Item'")[0]
+    assert ws.drop(seq).dangling == 2
+
+
+def test_dropping_an_update_restores_what_the_remote_has(synced: Workspace, path: Path) -> None:
+    """The row goes back to its base."""
+    made = account(synced)
+    synced.push()
+    before = synced.plexus.get("Account", made)
+    synced.plexus.update("Account", made, {"name": "Edited"})
+    (seq,) = rows(path, "SELECT seq FROM outbox")[0]
+    synced.drop(seq)
+    assert synced.plexus.get("Account", made) == before
+    assert rows(path, "SELECT count(*) FROM base") == [(0,)]
+    assert synced.status().closed
+
+
+def test_dropping_a_delete_brings_the_row_back(synced: Workspace, path: Path) -> None:
+    """What was only deleted here is here again."""
+    made = account(synced)
+    synced.push()
+    before = synced.plexus.get("Account", made)
+    synced.plexus.delete("Account", made)
+    (seq,) = rows(path, "SELECT seq FROM outbox")[0]
+    synced.drop(seq)
+    assert synced.plexus.get("Account", made) == before
+
+
+def test_dropping_takes_later_changes_of_the_record_along(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """A successor of a dropped change has lost its ground."""
+    made = account(synced)
+    sandbox.faults.lose_next_reply()
+    synced.push(wait_s=0)
+    synced.plexus.update("Account", made, {"name": "B"})
+    first, second = (seq for (seq,) in rows(path, "SELECT seq FROM outbox ORDER BY seq"))
+    assert synced.drop(first).seqs == (first, second)
+    assert rows(path, "SELECT count(*) FROM outbox") == [(0,)]
+    assert synced.status().closed
+
+
+def test_numbers_that_wait_no_more_are_named(ws: Workspace) -> None:
+    """Retry and drop of an unknown number say so and change nothing."""
+    with pytest.raises(RecordNotFound, match="no change 7 is waiting"):
+        ws.drop(7)
+    account(ws)
+    with pytest.raises(RecordNotFound):
+        ws.retry(1, 7)
+
+
+def test_retry_makes_a_change_due_now(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """A change that waits for its time goes out with the next push."""
+    account(synced)
+    sandbox.faults.fail_next(503, {"Retry-After": "0"})
+    synced.push(wait_s=0)
+    assert rows(path, "SELECT due_at IS NOT NULL, state FROM outbox") == [(1, "ambiguous")]
+    assert synced.retry(1) == [1]
+    assert rows(path, "SELECT due_at, state FROM outbox") == [(None, "ambiguous")]

@@ -1,0 +1,69 @@
+"""One sync per file and remote, and no write by one that was overtaken."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from syncer import Workspace, clock, ids
+from syncer.errors import LeaseLost, SyncRunning
+from syncer.outbox import lease
+from syncer.sandbox.server import Sandbox
+from tests.factory import account
+from tests.files import rows, write
+
+START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+def test_a_second_sync_is_refused_while_the_first_lives(ws: Workspace) -> None:
+    """The error says who has the lease and until when; once it is given back the next one may."""
+    first = lease.acquire(ws.database, "plexus")
+    with pytest.raises(SyncRunning, match=ids.owner()) as caught:
+        lease.acquire(ws.database, "plexus")
+    assert caught.value.exit_code == 4
+    with ws.database.transaction() as tx:
+        first.release(tx)
+    assert lease.acquire(ws.database, "plexus").fence == first.fence + 1
+
+
+def test_other_remotes_are_not_concerned(ws: Workspace) -> None:
+    """A lease is for one remote."""
+    lease.acquire(ws.database, "plexus")
+    lease.acquire(ws.database, "prefactor")
+
+
+def test_a_dead_holder_is_succeeded_at_once(ws: Workspace, path: Path) -> None:
+    """A process that was killed does not make others wait for its lease to end."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(timeout=30)
+    lease.acquire(ws.database, "plexus")
+    host = ids.owner().rpartition(":")[0]
+    write(path, "UPDATE remote_state SET lease_owner = ?", f"{host}:{gone.pid}")
+    assert lease.acquire(ws.database, "plexus").fence == 2
+
+
+def test_an_overtaken_sync_cannot_commit(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """A holder that stood still past its lease is fenced: its late commit is undone, nothing is lost or doubled."""
+    account(synced)
+    with clock.using(clock.Virtual(START)):
+        late = lease.acquire(synced.database, "plexus")
+        clock.sleep(lease.LEASE_S + 1)
+        assert synced.push().exit_code == 0
+        with pytest.raises(LeaseLost), synced.database.transaction() as tx:
+            tx.rows("DELETE FROM ledger", ())
+            late.renew(tx)
+    assert rows(path, "SELECT door FROM ledger") == [("acked",)]
+    assert len(sandbox.effects("Account")) == 1
+
+
+def test_a_sync_in_another_process_is_seen(synced: Workspace, path: Path) -> None:
+    """``push`` and ``pull`` say that another sync is running instead of mixing with it."""
+    lease.acquire(synced.database, "plexus")
+    with pytest.raises(SyncRunning):
+        synced.push()
+    with pytest.raises(SyncRunning):
+        synced.pull()

@@ -1,0 +1,37 @@
+"""What a new write does to the change that waits: every combination of the table."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from syncer.outbox.rules import Fate, verdict
+from syncer.port import Op, State
+
+A, B = frozenset("a"), frozenset("b")
+
+
+@pytest.mark.parametrize("state", [State.SENDING, State.AMBIGUOUS, State.CONFLICT])
+def test_what_may_be_applied_is_never_touched(state: State) -> None:
+    """A change on the wire, of unknown fate or in conflict keeps its body; the new one queues behind it."""
+    for earlier, op in itertools.product(Op, (Op.UPDATE, Op.DELETE, Op.CREATE)):
+        found = verdict(earlier, state, A, True, op, B)
+        assert (found.fate, found.op, found.fields) == (Fate.STAYS, op, B)
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.PARKED])
+def test_what_is_surely_not_applied_is_taken_over(state: State) -> None:
+    """Edits fold into creates, edits into edits, deletes replace edits; a delete is never undone by folding."""
+    assert verdict(Op.CREATE, state, frozenset(), True, Op.UPDATE, B).op is Op.CREATE
+    folded = verdict(Op.UPDATE, state, A, True, Op.UPDATE, B)
+    assert (folded.fate, folded.op, folded.fields) == (Fate.SUPERSEDED, Op.UPDATE, A | B)
+    assert verdict(Op.UPDATE, state, A, True, Op.DELETE, frozenset()).fate is Fate.SUPERSEDED
+    assert verdict(Op.DELETE, state, frozenset(), True, Op.CREATE, frozenset()).fate is Fate.STAYS
+
+
+def test_only_what_was_never_sent_vanishes() -> None:
+    """Create and delete cancel out before the first attempt; afterwards the delete goes out to make sure."""
+    assert verdict(Op.CREATE, State.PENDING, frozenset(), False, Op.DELETE, frozenset()).fate is Fate.VANISHES
+    sent = verdict(Op.CREATE, State.PARKED, frozenset(), True, Op.DELETE, frozenset())
+    assert (sent.fate, sent.op) == (Fate.SUPERSEDED, Op.DELETE)
