@@ -131,5 +131,9 @@ class _Freezer:
 
     def _set_later(self, change: Change, sent: Row, fields: Sequence[str]) -> None:
         """A back pointer whose target is not there yet travels in an update of its own, behind this create."""
+        earlier = queue.last(self._tx, change.model, change.key)
+        behind = earlier if earlier is not None and earlier.seq != change.seq else None
+        if behind is not None and behind.fields.issuperset(fields):
+            return  # this create was frozen before, but never left
         bases.put(self._tx, change.model, change.key, sent)
-        queue.append(self._tx, change.model, change.key, Op.UPDATE, clock.stored_now(), fields=fields)
+        queue.append(self._tx, change.model, change.key, Op.UPDATE, clock.stored_now(), fields=fields, earlier=behind)

@@ -40,7 +40,7 @@ class RemoteReport:
     """One remote's part of a run.
 
     ``acked``: changes now on the remote. ``parked``, ``conflicts``: changes of this run that need a person. ``later``: sent,
-    to be repeated. ``blocked``: wait behind another change. ``waiting`` and ``attention``: what the outbox holds afterwards.
+    and to be sent again. ``blocked``: wait behind another change. ``waiting`` and ``attention``: what the outbox holds afterwards.
     ``stopped``: code of what ended the run early; ``reason`` and ``hint`` in words.
     """
 
@@ -64,7 +64,7 @@ class RemoteReport:
     @property
     def exit_code(self) -> int:
         """4 when something is to be tried later, 3 when a person must look, else 0."""
-        if self.stopped or self.waiting > self.attention + self.blocked:
+        if self.stopped or self.later:
             return 4
         return 3 if self.attention else 0
 

@@ -49,7 +49,7 @@ class Sync:
                 part.notes.append(f"not configured: set {' and '.join(missing)}")
             else:
                 self._one(remote, part, push, pull, full, only)
-            self._left(remote, part)
+            self._left(remote, part, push and not missing)
         return report
 
     def _one(
@@ -97,10 +97,11 @@ class Sync:
         with self._database.transaction() as tx:
             runs.note(tx, remote.name, kind, started_at, part.stopped or "done", counts, part.reason)
 
-    def _left(self, remote: Remote, part: RemoteReport) -> None:
+    def _left(self, remote: Remote, part: RemoteReport, pushed: bool) -> None:
         def look(tx: Transaction) -> None:
             part.waiting = queue.count(tx, remote.name)
             part.attention = queue.count_attention(tx, remote.name)
+            part.later = queue.count_tried(tx, remote.name) if pushed else 0
             part.next_due_at = queue.next_due(tx, remote.name, clock.stored_now())
 
         self._database.read(look)

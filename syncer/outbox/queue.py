@@ -124,6 +124,11 @@ _COUNT = Statement(sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remot
 _COUNT_ATTENTION = Statement(
     sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote"), _STUCK)
 )
+_COUNT_TRIED = Statement(
+    sa.select(sa.func.count())
+    .select_from(OUTBOX)
+    .where(_o.remote == sa.bindparam("remote"), _SENDABLE, sa.or_(_o.attempts > 0, _o.due_at.is_not(None)))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,4 +277,10 @@ def count(tx: Transaction, remote: str) -> int:
 def count_attention(tx: Transaction, remote: str) -> int:
     """How many of them wait for a person: parked or in conflict."""
     row = tx.one(_COUNT_ATTENTION, {"remote": remote})
+    return int(row[0]) if row else 0
+
+
+def count_tried(tx: Transaction, remote: str) -> int:
+    """How many were sent, without an answer that settles them, and will be sent again."""
+    row = tx.one(_COUNT_TRIED, {"remote": remote})
     return int(row[0]) if row else 0

@@ -223,6 +223,25 @@ def test_a_back_pointer_is_set_after_its_target(synced: Workspace, sandbox: Sand
     assert synced.status().closed
 
 
+def test_a_back_pointer_that_could_not_be_sent_is_not_queued_twice(
+    synced: Workspace, sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync without network leaves one update for the pointer, however often it is tried."""
+    ids = scoring(synced)
+    version = synced.plexus.create("ScoreVersion", {"scoreId": ids["scoreId"], "configuration": "a: 1"})["id"]
+    synced.push(limit=4)
+    synced.plexus.update("Score", ids["scoreId"], {"championVersionId": version})
+    with monkeypatch.context() as offline:
+        offline.setenv("PLEXUS_API_URL", "http://127.0.0.1:9/graphql")
+        for _ in range(3):
+            with Workspace.open(path) as away:
+                assert away.push().exit_code == 4
+    assert rows(path, "SELECT count(*) FROM outbox WHERE model = 'Score'") == [(2,)]
+    assert synced.push().exit_code == 0
+    assert sandbox.get("Score", ids["scoreId"])["championVersionId"] == version  # type: ignore[index]
+    assert synced.status().closed
+
+
 def test_wrong_credentials_stop_at_once_and_cost_no_attempt(
     synced: Workspace, sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,7 +331,8 @@ def test_a_limit_is_kept(synced: Workspace, sandbox: Sandbox) -> None:
     """``limit`` sends no more than asked."""
     for n in range(5):
         account(synced, key=str(n))
-    assert synced.push(limit=2).acked == 2
+    report = synced.push(limit=2)
+    assert (report.acked, report.exit_code) == (2, 0)
     assert synced.status().remotes["plexus"].waiting == 3
 
 

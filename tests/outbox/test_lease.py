@@ -19,6 +19,13 @@ from tests.files import rows, write
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
+def commit_late(ws: Workspace, late: lease.Lease) -> None:
+    """What a sync does that wakes up: write, and check its lease in the same commit."""
+    with ws.database.transaction() as tx:
+        tx.rows("DELETE FROM ledger", ())
+        late.renew(tx)
+
+
 def test_a_second_sync_is_refused_while_the_first_lives(ws: Workspace) -> None:
     """The error says who has the lease and until when; once it is given back the next one may."""
     first = lease.acquire(ws.database, "plexus")
@@ -53,9 +60,8 @@ def test_an_overtaken_sync_cannot_commit(synced: Workspace, sandbox: Sandbox, pa
         late = lease.acquire(synced.database, "plexus")
         clock.sleep(lease.LEASE_S + 1)
         assert synced.push().exit_code == 0
-        with pytest.raises(LeaseLost), synced.database.transaction() as tx:
-            tx.rows("DELETE FROM ledger", ())
-            late.renew(tx)
+        with pytest.raises(LeaseLost):
+            commit_late(synced, late)
     assert rows(path, "SELECT door FROM ledger") == [("acked",)]
     assert len(sandbox.effects("Account")) == 1
 
