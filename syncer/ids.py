@@ -29,6 +29,14 @@ def new_id() -> str:
     return str(_uuid())
 
 
+def is_minted(key: str) -> bool:
+    """True for a key of the kind :func:`new_id` makes, which two people never make alike."""
+    try:
+        return str(UUID(key, version=4)) == key
+    except ValueError:
+        return False
+
+
 def new_key() -> str:
     """A fresh idempotency key (32 hex characters; remotes allow 8 to 64)."""
     return _uuid().hex

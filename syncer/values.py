@@ -54,11 +54,9 @@ def checked(model: Model, fields: Mapping[str, Any], *, creating: bool) -> dict[
 
 def _checked_value(model: Model, field: Field, value: Any) -> Any:
     stored = stored_value(model, field, value)
-    if stored == "" and field.name in model.index_keys:
-        raise InvalidInput(
-            f"{model.name}.{field.name} cannot be ''",
-            why="the remote takes no empty text in an index key; leave it out",
-        )
+    if stored == "" and (field.name in model.index_keys or field.name in model.key):
+        why = "the remote takes no empty text in a key or index key; leave it out"
+        raise InvalidInput(f"{model.name}.{field.name} cannot be ''", why=why)
     return stored
 
 

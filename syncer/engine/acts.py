@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from syncer import clock
 from syncer.cache import bases, conflicts, rows
 from syncer.describe import Model
-from syncer.engine.settle import rebase_row
+from syncer.engine.settle import rebase_row, send_anew
 from syncer.errors import RecordNotFound, UsageError
 from syncer.outbox import queue
 from syncer.port import Change, Op, State
@@ -47,7 +47,7 @@ def _retry(tx: Transaction, change: Change) -> int:
         conflicts.resolve(tx, change.model, change.key, "ours")
         if change.op is Op.CREATE:
             return _as_update(tx, change)
-    queue.thaw(tx, change.seq)
+    send_anew(tx, change)
     return change.seq
 
 

@@ -11,10 +11,11 @@ from syncer.cache import bases, rows
 from syncer.describe import Model
 from syncer.outbox import queue
 from syncer.outbox.lease import Lease
-from syncer.port import Change, Op, Remote, Row
+from syncer.port import Change, Op, Remote, Row, State
 from syncer.store.database import Database, Transaction
 
 _PATIENT_ATTEMPTS = 6
+_NO_ROW = "its row was removed from the file by another program: drop the change, or put the row back and retry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,13 @@ class _Freezer:
         absent = self._unsent_parents(fresh, found)
         ready: list[tuple[int, Change | None]] = []
         for change in due:
-            if change.body is None:
-                ready.append((change.seq, self._freeze(change, found.get((change.model.name, change.key)), absent)))
-            else:
+            row = found.get((change.model.name, change.key))
+            if change.body is not None:
                 ready.append((change.seq, change))
+            elif row is None and change.op is not Op.DELETE:
+                queue.settle(self._tx, change.seq, State.PARKED, code="row-missing", reason=_NO_ROW)
+            else:
+                ready.append((change.seq, self._freeze(change, row, absent)))
         return ready
 
     def _rows(self, changes: Sequence[Change]) -> dict[tuple[str, str], Row]:

@@ -11,9 +11,10 @@ from dataclasses import replace
 from random import Random
 
 from syncer import clock
-from syncer.cache import marks, pages, rows
+from syncer.cache import marks, rows
 from syncer.cache.marks import Mark
 from syncer.describe import ByKey, Each, Model, Scan, Since
+from syncer.engine import pages
 from syncer.engine.asking import Asking
 from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
 from syncer.errors import RemoteRefused

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from syncer import clock, values
+from syncer import clock, ids, values
 from syncer.cache import bases, conflicts, rows
 from syncer.cache.merge import Clash, differing, merged
 from syncer.describe import Model
+from syncer.engine import pages
 from syncer.engine.backoff import CAP_S, next_delay_s
 from syncer.outbox import queue
 from syncer.port import Change, Halt, Op, Outcome, Receipt, Remote, Row, State
@@ -48,6 +49,7 @@ class Settler:
         self._halt = halt
         self._retry_after_s = retry_after_s
         self._acked: list[tuple[Change, Row]] = []
+        self._edited_since: list[tuple[Change, Row]] = []
         self._due: dict[int, str] = {}
         self.tally = Tally()
 
@@ -63,6 +65,8 @@ class Settler:
             else:
                 self._postpone(change, receipt)
         self._ack()
+        for change, record in self._edited_since:
+            self._take_edits(change, record)
         return self.tally
 
     def _ack(self) -> None:
@@ -110,7 +114,7 @@ class Settler:
         if self._halt in (Halt.ACCESS, Halt.UNREACHABLE) and receipt.outcome is Outcome.LATER:
             queue.settle(self._tx, change.seq, state, code=receipt.code, reason=receipt.reason, spent=False)
             if not maybe:
-                queue.thaw(self._tx, change.seq)
+                send_anew(self._tx, change)
             return
         # What failed together is due together: scattered due times would send a batch of 100 again one by one.
         due_at = self._due.get(change.attempts)
@@ -146,13 +150,24 @@ class Settler:
             return
         sent = self._remote.sent(change)
         names = differing(change.model, sent, record, sent)
-        if not names:
-            self._acked.append((change, _known_stamps(change.model, record)))
+        if not names or (change.state is State.AMBIGUOUS and _made_here(change, sent, record)):
+            self._already_there(change, record)
             return
         clashes = tuple(Clash(name, None, sent[name], record.get(name)) for name in names)
         conflicts.add(self._tx, change.model, change.key, change.seq, clashes)
         bases.put(self._tx, change.model, change.key, record)
         self._conflict(change, f"the id is taken on the remote by a record that differs in {', '.join(names)}")
+
+    def _already_there(self, change: Change, record: Row) -> None:
+        """The change had arrived and its answer was lost; what others edited since comes with the record."""
+        self._acked.append((change, {}))
+        self._edited_since.append((change, record))
+
+    def _take_edits(self, change: Change, record: Row) -> None:
+        if queue.waiting_keys(self._tx, change.model, [change.key]):
+            pages.merge(self._tx, change.model, change.key, record)
+        elif rows.known(self._tx, change.model, [change.key]):
+            rows.put(self._tx, change.model, [rows.sql(change.model).as_tuple(record)])
 
     def _update_differs(self, change: Change, receipt: Receipt, record: Row | None) -> None:
         model, key = change.model, change.key
@@ -162,7 +177,7 @@ class Settler:
             return
         sent = self._remote.sent(change)
         if not differing(model, sent, record, change.fields):
-            self._acked.append((change, _known_stamps(model, record)))
+            self._already_there(change, record)
             return
         base = bases.get(self._tx, model, key) or {}
         if _version(base) == _version(record):  # nothing moved: the answer was not about our condition
@@ -175,12 +190,28 @@ class Settler:
             conflicts.add(self._tx, model, key, change.seq, found.clashes)
             self._conflict(change, f"both sides changed {', '.join(c.field for c in found.clashes)}")
         else:
-            queue.thaw(self._tx, change.seq)
+            send_anew(self._tx, change)
             self.tally.merged += 1
 
     def _conflict(self, change: Change, reason: str) -> None:
         self.tally.conflicts += 1
         queue.settle(self._tx, change.seq, State.CONFLICT, code="conflict", reason=reason)
+
+
+def _made_here(change: Change, sent: Row, record: Row) -> bool:
+    """True when ``record`` can only be what our own create made: same time of creation, or an id nobody else can mint."""
+    if "createdAt" in sent:
+        return bool(sent["createdAt"] == record.get("createdAt"))
+    return ids.is_minted(change.key)
+
+
+def send_anew(tx: Transaction, change: Change) -> None:
+    """Let a change that is surely not applied be made anew from its row; a delete that waits behind it takes over."""
+    last = queue.last(tx, change.model, change.key)
+    if last is not None and last.op is Op.DELETE and last.seq != change.seq:
+        queue.leave(tx, [change.seq], "superseded", by=last.seq)
+    else:
+        queue.thaw(tx, change.seq)
 
 
 def rebase_row(tx: Transaction, model: Model, key: str, record: Row) -> None:
@@ -195,7 +226,3 @@ def rebase_row(tx: Transaction, model: Model, key: str, record: Row) -> None:
 
 def _version(row: Row) -> str | None:
     return values.verbatim(row, "updatedAt")
-
-
-def _known_stamps(model: Model, record: Row) -> Row:
-    return {f.name: record[f.name] for f in model.stamps if record.get(f.name) is not None} | {"extra": record.get("extra")}

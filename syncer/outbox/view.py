@@ -82,9 +82,9 @@ def _change(reader: Reader, models: Models, row: tuple[Any, ...]) -> dict[str, A
 
 
 def _row(reader: Reader, model: Model, key: str) -> dict[str, Any] | None:
-    columns = ", ".join(model.columns)
-    where = " AND ".join(f"{snake(name)} = ?" for name in model.key)
-    row = reader.one(f"SELECT {columns} FROM {model.table} WHERE {where}", tuple(model.key_fields(key).values()))
+    columns = ", ".join(f'"{column}"' for column in model.columns)  # one of them is called "order"
+    where = " AND ".join(f'"{snake(name)}" = ?' for name in model.key)
+    row = reader.one(f'SELECT {columns} FROM "{model.table}" WHERE {where}', tuple(model.key_fields(key).values()))
     return None if row is None else dict(zip((f.name for f in model.fields), row, strict=True))
 
 

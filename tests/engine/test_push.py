@@ -223,6 +223,64 @@ def test_a_back_pointer_is_set_after_its_target(synced: Workspace, sandbox: Sand
     assert synced.status().closed
 
 
+@pytest.mark.parametrize("edit_here", [False, True])
+def test_a_create_that_was_edited_before_its_repeat_is_still_ours(
+    synced: Workspace, sandbox: Sandbox, path: Path, edit_here: bool
+) -> None:
+    """Its answer was lost and a colleague edited it meanwhile: no conflict, their edit comes home, ours goes out."""
+    made = account(synced)
+    sandbox.faults.lose_next_reply()
+    synced.push(wait_s=0)
+    sandbox.edit("Account", made, description="theirs")
+    if edit_here:
+        synced.plexus.update("Account", made, {"name": "Ours"})
+    assert synced.push().exit_code == 0
+    found, stored = synced.plexus.get("Account", made), sandbox.get("Account", made)
+    assert found is not None
+    assert stored is not None
+    assert found["description"] == stored["description"] == "theirs"
+    assert found["name"] == stored["name"] == ("Ours" if edit_here else "Lab")
+    assert rows(path, "SELECT count(*) FROM conflict") == [(0,)]
+
+
+def test_both_sides_editing_a_create_of_unknown_fate_clash_as_usual(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """The colleague's value and ours, of the same field, both survive as a conflict."""
+    made = account(synced)
+    sandbox.faults.lose_next_reply()
+    synced.push(wait_s=0)
+    sandbox.edit("Account", made, name="Theirs")
+    synced.plexus.update("Account", made, {"name": "Ours"})
+    assert synced.push().exit_code == 3
+    assert rows(path, "SELECT base, ours, theirs FROM v_conflicts") == [('"Lab"', '"Ours"', '"Theirs"')]
+    assert sandbox.get("Account", made)["name"] == "Theirs"  # type: ignore[index]
+
+
+def test_a_delete_takes_over_from_an_edit_that_cannot_be_sent_as_it_was(synced: Workspace, sandbox: Sandbox) -> None:
+    """Edit, lost on the way; somebody edits too; we delete: the edit has no row any more and must not go out empty."""
+    ids = scoring(synced)
+    made = synced.plexus.create("ScoreResult", result(ids))["id"]
+    synced.push()
+    synced.plexus.update("ScoreResult", made, {"value": "No"})
+    sandbox.faults.fail_next(503)
+    synced.push(wait_s=0)
+    synced.plexus.delete("ScoreResult", made)
+    sandbox.edit("ScoreResult", made, code="201")
+    report = synced.push()
+    assert report.exit_code == 0
+    assert sandbox.get("ScoreResult", made) is None
+    assert synced.status().closed
+
+
+def test_a_row_that_vanished_is_not_sent_empty(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """Another program deleted the row of a waiting create: the change is parked, others go on."""
+    account(synced)
+    write(path, "DELETE FROM plexus_account")
+    account(synced, key="other")
+    assert synced.push().exit_code == 3
+    assert rows(path, "SELECT state, code FROM outbox") == [("parked", "row-missing")]
+    assert len(sandbox.effects("Account")) == 1
+
+
 def test_a_back_pointer_that_could_not_be_sent_is_not_queued_twice(
     synced: Workspace, sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_times_are_normalised_to_utc_milliseconds(ws: Workspace) -> None:
         ("Account", {"name": "x"}, "needs key"),
         ("Account", {"name": "x", "key": None}, "needs key"),
         ("Account", {"name": "x", "key": ""}, "empty text"),
+        ("Account", {"id": "", "name": "x", "key": "k"}, "Account.id cannot be ''"),
         ("Account", {"name": "x", "key": "k", "settings": {"n": float("nan")}}, "Account.settings"),
         ("Account", {"name": "x", "key": "k", "settings": {1, 2}}, "Account.settings"),
         ("Account", {"name": "x", "key": "k", "createdAt": "2024-01-01T00:00:00Z"}, "set by the remote"),

@@ -36,12 +36,12 @@ def apply(tx: Transaction, model: Model, page: Sequence[tuple[Any, ...]]) -> Sto
     touched = rows.put(tx, model, [values for key, values in by_key.items() if key not in waiting])
     added = sum(1 for key in keys if key not in there and key not in waiting)
     for key in waiting:
-        _merge(tx, model, key, of.as_row(by_key[key]))
+        merge(tx, model, key, of.as_row(by_key[key]))
     changed = touched - added
     return Stored(added, changed, len(keys) - len(waiting) - touched, len(waiting))
 
 
-def _merge(tx: Transaction, model: Model, key: str, record: Row) -> None:
+def merge(tx: Transaction, model: Model, key: str, record: Row) -> None:
     """Let ``record`` become the base of a row with waiting edits; what both sides changed becomes a conflict.
 
     Left alone: records whose create or delete waits (the push compares them), and those with a change that may be applied
