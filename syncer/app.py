@@ -149,7 +149,7 @@ class Workspace:
         known = {name for remote in registry.names() for name in registry.models(remote)}
         for name in models or ():
             if name not in known:
-                from syncer.describe import near
+                from syncer.spelling import near
 
                 raise UsageError(f"there is no model {name!r}", hint=near(name, known))
         return models

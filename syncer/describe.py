@@ -6,6 +6,7 @@ sandbox's schema. Nothing here knows SQL, HTTP or any one remote.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from syncer.errors import InvalidInput
+from syncer.spelling import near
 
 
 class Kind(StrEnum):
@@ -236,31 +238,17 @@ class Model:
         """The key of ``record`` as one text: the id itself, or the key values as a JSON list."""
         if len(self.key) == 1:
             return str(record[self.key[0]])
-        return joined_key(tuple(str(record[name]) for name in self.key))
+        return json.dumps([str(record[name]) for name in self.key], ensure_ascii=False, separators=(",", ":"))
 
     def key_fields(self, key_text: str) -> dict[str, str]:
         """The reverse of :meth:`key_text`."""
         if len(self.key) == 1:
             return {self.key[0]: key_text}
-        return dict(zip(self.key, split_key(key_text), strict=True))
+        return dict(zip(self.key, json.loads(key_text), strict=True))
 
     def index_on(self, *names: str) -> Index:
         """The index with exactly these fields."""
         return next(i for i in self.indexes if i.fields == names)
-
-
-def joined_key(values: tuple[str, ...]) -> str:
-    """Several key values as one text."""
-    import json
-
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-
-
-def split_key(text: str) -> tuple[str, ...]:
-    """The reverse of :func:`joined_key`."""
-    import json
-
-    return tuple(json.loads(text))
 
 
 def closure(groups: Iterable[frozenset[str]], given: set[str]) -> set[str]:
@@ -305,13 +293,3 @@ def model_named(models: Mapping[str, Model], name: str) -> Model:
         raise InvalidInput(
             f"there is no model {name!r}", hint=near(name, models) or f"models are: {', '.join(models)}"
         ) from None
-
-
-def near(name: str, known: Iterable[str]) -> str | None:
-    """``did you mean ...?`` for a misspelt name, or None."""
-    from difflib import get_close_matches
-
-    options = list(known)
-    folded = {option.lower().replace("_", ""): option for option in options}
-    hits = get_close_matches(name.lower().replace("_", ""), folded, n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(folded[h] for h in hits)}?" if hits else None

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from syncer import clock
-from syncer.describe import Field, Kind, Model, Origin, near
+from syncer.describe import Field, Kind, Model, Origin
 from syncer.errors import InvalidInput
+from syncer.spelling import near
 
 _INT_LIMIT = 2**31
 

@@ -11,9 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from syncer.describe import Model, near, snake
+from syncer.describe import Model, snake
 from syncer.errors import InvalidInput
 from syncer.port import Row
+from syncer.spelling import near
 from syncer.store.core import METADATA
 from syncer.store.database import Statement, Transaction
 from syncer.store.tables import table_of

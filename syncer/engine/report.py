@@ -39,8 +39,8 @@ class Pulled:
 class RemoteReport:
     """One remote's part of a run.
 
-    ``acked``: changes now on the remote. ``parked``, ``conflicts``: changes of this run that need a person. ``later``: sent, and
-    to be sent again. ``blocked``: wait behind another change. ``waiting`` and ``attention``: what the outbox holds afterwards.
+    ``acked``: changes now on the remote. ``parked``, ``conflicts``: changes of this run that need a person. ``later``: sent,
+    and to be sent again. ``blocked``: wait behind another change. ``waiting``, ``attention``: what the outbox holds now.
     ``stopped``: code of what ended the run early; ``reason`` and ``hint`` in words.
     """
 

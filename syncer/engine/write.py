@@ -10,10 +10,11 @@ from typing import Any
 
 from syncer import clock, ids, values
 from syncer.cache import bases, rows
-from syncer.describe import Field, Model, NextFree, SameAs, model_named, near
+from syncer.describe import Field, Model, NextFree, SameAs, model_named
 from syncer.errors import InvalidInput, RecordExists, RecordNotFound
 from syncer.outbox import queue
 from syncer.port import Op, Row
+from syncer.spelling import near
 from syncer.store.database import Database, Transaction
 
 Key = str | Mapping[str, str]

@@ -143,7 +143,7 @@ class Reader:
         return QueryError("SQLite refused the query", why=text, hint=self._near(text))
 
     def _near(self, text: str) -> str | None:
-        from syncer.describe import near
+        from syncer.spelling import near
 
         what, _, name = text.partition(": ")
         name = name.rpartition(".")[2]
