@@ -13,12 +13,13 @@ from random import Random
 from syncer import clock
 from syncer.cache import marks, rows
 from syncer.cache.marks import Mark
-from syncer.describe import ByKey, Each, Model, Scan, Since
+from syncer.describe import Model
 from syncer.engine import pages
 from syncer.engine.asking import Asking
 from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
 from syncer.errors import RemoteRefused
 from syncer.outbox.lease import Lease
+from syncer.plans import ByKey, Each, Scan, Since
 from syncer.port import Ask, Page, Remote
 from syncer.store.database import Database
 

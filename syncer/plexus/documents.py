@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from syncer.describe import ByKey, Each, Index, Model, Scan, Since
+from syncer.describe import Index, Model
+from syncer.plans import ByKey, Each, Scan, Since
 from syncer.plexus import naming
 from syncer.port import Op
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncer import clock
-from syncer.describe import ByKey, Model
+from syncer.describe import Model
 from syncer.errors import RemoteError, RemoteRefused, Unreachable
 from syncer.http import failures
 from syncer.http.failures import NotSent, ReplyLost, Verdict
 from syncer.http.graphql import Envelope, GraphError, Meaning, envelope
 from syncer.http.session import Answer, Session, checked_url
+from syncer.plans import ByKey
 from syncer.plexus import answers, documents, forms, settings
 from syncer.plexus.spec import MODELS
 from syncer.port import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from syncer.describe import Each, Field, Index, Kind, Model, Origin, Since
+from syncer.describe import Field, Index, Kind, Model, Origin
+from syncer.plans import Each, Since
 from syncer.plexus import naming
 from syncer.plexus.spec import MODELS
 

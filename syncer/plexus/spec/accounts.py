@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import ByKey, Each, Index, Model
+from syncer.describe import Index, Model
+from syncer.plans import ByKey, Each
 from syncer.words import flag, identity, integer, json_value, server_time, stamp, text, time
 
 ACCOUNT = Model(

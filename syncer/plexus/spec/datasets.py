@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import Each, Index, Model, Since
+from syncer.describe import Index, Model
+from syncer.plans import Each, Since
 from syncer.words import flag, identity, json_value, ref, stamp, text, texts, time
 
 DATA_SOURCE = Model(

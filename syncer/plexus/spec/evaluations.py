@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import Index, Model, Since
+from syncer.describe import Index, Model
+from syncer.plans import Since
 from syncer.words import flag, identity, integer, json_value, number, ref, stamp, text, time
 
 EVALUATION = Model(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import Index, Model, SameAs, Since
+from syncer.describe import Index, Model, SameAs
+from syncer.plans import Since
 from syncer.words import flag, identity, json_value, ref, stamp, text, time
 
 FEEDBACK_ITEM = Model(

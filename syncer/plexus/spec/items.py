@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import Each, Index, Model, NextFree, Since
+from syncer.describe import Index, Model, NextFree
+from syncer.plans import Each, Since
 from syncer.words import flag, identity, integer, json_value, ref, stamp, text, texts
 
 ITEM = Model(

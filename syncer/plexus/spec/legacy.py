@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import Model, Scan
+from syncer.describe import Model
+from syncer.plans import Scan
 from syncer.words import choice, identity, integer, json_value, ref, server_time, stamp, text, time
 
 BATCH_JOB = Model(

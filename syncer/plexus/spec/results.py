@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import Index, Model, Since
+from syncer.describe import Index, Model
+from syncer.plans import Since
 from syncer.plexus.spec.states import FINAL_STATES
 from syncer.words import flag, identity, json_value, number, ref, stamp, text, texts, time
 

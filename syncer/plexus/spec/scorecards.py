@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import Each, Index, Kind, Model
+from syncer.describe import Index, Kind, Model
+from syncer.plans import Each
 from syncer.words import flag, identity, integer, json_value, number, ref, server_time, stamp, text, time
 
 SCORECARD = Model(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syncer.describe import Each, Index, Model, Since
+from syncer.describe import Index, Model
+from syncer.plans import Each, Since
 from syncer.plexus.spec.states import FINAL_STATES
 from syncer.words import identity, integer, json_value, ref, server_time, stamp, text, texts, time
 
