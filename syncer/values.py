@@ -15,13 +15,15 @@ from syncer.spelling import near
 
 _INT_LIMIT = 2**31
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode  # made once: it is on hot paths
+
 VERBATIM = "$text"
 """Key in ``extra`` under which time texts are kept that cannot be rebuilt from their stored form."""
 
 
 def dumps(value: Any) -> str:
     """JSON text as it is stored: compact, letters kept as they are. Raises: ValueError for NaN and Infinity."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _encode(value)
 
 
 def checked(model: Model, fields: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:

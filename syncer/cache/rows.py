@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -195,30 +195,42 @@ def find_statement(
     model: Model, where: Mapping[str, Any], order_by: str | Sequence[str] | None, limit: int | None
 ) -> tuple[str, list[Any]]:
     """SQL text and parameters of a search by equality, membership (a list) or absence (None)."""
+    order = (order_by,) if isinstance(order_by, str) else tuple(order_by or ())
+    named: dict[str, Any] = {"most": limit}
+    shape: list[tuple[str, str]] = []
+    for number, (name, value) in enumerate(where.items()):
+        if value is None:
+            shape.append((name, "absent"))
+        elif isinstance(value, list | tuple | set | frozenset):
+            shape.append((name, "among"))
+            named[f"w{number}"] = json.dumps(list(value))
+        else:
+            shape.append((name, "equal"))
+            named[f"w{number}"] = value
+    statement = _found_by(model, tuple(shape), order, limit is not None)
+    return statement.text, list(statement.ordered(named))
+
+
+@lru_cache(maxsize=512)
+def _found_by(model: Model, shape: tuple[tuple[str, str], ...], order: tuple[str, ...], limited: bool) -> Statement:
+    """A search of this shape, compiled once."""
     of = sql(model)
     statement = sa.select(*(of.table.c[snake(n)] for n in of.names))
-    parameters: list[Any] = []
-    for name, value in where.items():
-        column = _column(of, name)
-        if value is None:
+    for number, (name, kind) in enumerate(shape):
+        column, value = _column(of, name), sa.bindparam(f"w{number}")
+        if kind == "absent":
             statement = statement.where(column.is_(None))
-        elif isinstance(value, list | tuple | set | frozenset):
-            statement = statement.where(
-                column.in_(
-                    sa.select(sa.func.json_each(sa.bindparam(None, json.dumps(list(value)))).table_valued("value").c.value)
-                )
-            )
+        elif kind == "among":
+            statement = statement.where(column.in_(sa.select(sa.func.json_each(value).table_valued("value").c.value)))
         else:
-            statement = statement.where(column == sa.bindparam(None, value))
-    for name in [order_by] if isinstance(order_by, str) else list(order_by or ()):
+            statement = statement.where(column == value)
+    for name in order:
         column = _column(of, name.removeprefix("-"))
         statement = statement.order_by(column.desc() if name.startswith("-") else column.asc())
     statement = statement.order_by(*of.key_columns)
-    if limit is not None:
-        statement = statement.limit(sa.bindparam(None, limit))
-    compiled = Statement(statement)
-    parameters = list(compiled.ordered({}))
-    return compiled.text, parameters
+    if limited:
+        statement = statement.limit(sa.bindparam("most"))
+    return Statement(statement)
 
 
 def _column(of: RowSql, name: str) -> sa.Column[Any]:

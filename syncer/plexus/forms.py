@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any
 
@@ -30,11 +30,21 @@ def to_wire(field: Field, row: Mapping[str, Any]) -> Any:
 
 def create_input(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
     """All that is set and may be sent. ``updatedAt`` stays out, so that other readers' marks see a late push."""
-    return {
-        f.name: to_wire(f, row)
+    sent: dict[str, Any] = {}
+    for name, convert in _create_plan(model):
+        value = row.get(name)
+        if value is not None:
+            sent[name] = value if convert is None else convert(row)
+    return sent
+
+
+@cache
+def _create_plan(model: Model) -> tuple[tuple[str, Callable[[Row], Any] | None], ...]:
+    return tuple(
+        (f.name, partial(to_wire, f) if f.many or f.kind in (Kind.TIME, Kind.FLAG) else None)
         for f in model.fields
-        if row.get(f.name) is not None and f.origin is not Origin.SERVER and f.name != "updatedAt"
-    }
+        if f.origin is not Origin.SERVER and f.name != "updatedAt"
+    )
 
 
 def update_input(model: Model, row: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
