@@ -1,0 +1,1 @@
+"""The command line: a file per command, one error boundary in ``main``, nothing heavy imported before it is used."""

@@ -1,0 +1,86 @@
+"""``syncer db``: care for the local file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from syncer.cli.app import App, pass_app
+from syncer.cli.harmless import harmless
+from syncer.cli.lazy import Group, json_option
+from syncer.cli.render import say, say_json
+
+DAMAGED = 5
+
+
+@click.group(cls=Group)
+def db() -> None:
+    """Upgrade, check or back up the local file."""
+
+
+@db.command()
+@json_option()
+@pass_app
+def upgrade(app: App) -> None:
+    """Bring the file to the newest schema; a backup is taken first."""
+    from syncer.store import migrate
+
+    before, now, kept = migrate.upgrade(app.path)
+    if app.json:
+        say_json({"path": str(app.path), "before": before, "now": now, "backup": str(kept) if kept else None})
+    elif before == now:
+        say(f"nothing to do: the schema is {now}, the newest")
+    else:
+        say(f"upgraded from schema {before} to {now}")
+        if kept:
+            say(f"the file as it was: {harmless(str(kept))}")
+
+
+@db.command()
+@json_option()
+@pass_app
+def check(app: App) -> None:
+    """See whether the file is sound and every change ever accepted is accounted for."""
+    from syncer import registry
+    from syncer.outbox import status
+    from syncer.store import migrate
+
+    problems = migrate.integrity(app.path)
+    if not problems:
+        with app.reader() as reader:
+            found = status.read(reader, registry.names())
+        if not found.closed:
+            gone = found.enqueued - found.live - sum(found.ledger.values())
+            problems.append(f"the ledger does not close: {gone:+,} changes of {found.enqueued:,} are unaccounted for")
+    app.code = DAMAGED if problems else 0
+    if app.json:
+        say_json({"path": str(app.path), "sound": not problems, "problems": problems})
+    elif problems:
+        say(f"{harmless(str(app.path))} is damaged:")
+        for problem in problems:
+            say(f"  {harmless(problem)}")
+        say("  -> keep the file, and restore the newest backup")
+    else:
+        say(f"{harmless(str(app.path))} is sound, and the ledger closes")
+
+
+@db.command()
+@click.argument("dest", required=False, type=click.Path(path_type=Path))
+@json_option()
+@pass_app
+def backup(app: App, dest: Path | None) -> None:
+    """Copy the whole database to DEST, a new file or a folder, while others may go on writing.
+
+    Without DEST the copy lies beside the database, the time in its name.
+    """
+    from syncer import clock
+    from syncer.store import migrate
+
+    name = f"{app.path.name}.{clock.now().strftime('%Y%m%dT%H%M%S')}.bak"
+    target = app.path.with_name(name) if dest is None else dest / name if dest.is_dir() else dest
+    kept = migrate.backup(app.path, target)
+    if app.json:
+        say_json({"path": str(app.path), "backup": str(kept), "bytes": kept.stat().st_size})
+    else:
+        say(f"copied to {harmless(str(kept))} ({kept.stat().st_size:,} bytes)")

@@ -1,0 +1,100 @@
+"""``syncer``: the commands, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from syncer.cli.app import App
+from syncer.cli.lazy import Entry, LazyGroup, shared_options
+from syncer.version import __version__
+
+SECTIONS = {
+    "Every day": {
+        "sync": Entry("syncer.cli.sync", "Send what waits, then bring home what others wrote."),
+        "push": Entry("syncer.cli.sync", "Only send what waits."),
+        "pull": Entry("syncer.cli.sync", "Only bring home what others wrote."),
+        "status": Entry("syncer.cli.status", "What waits, what needs you, when each remote was last reached."),
+    },
+    "Look": {
+        "query": Entry("syncer.cli.query", "Run SQL on the local file; it can only read."),
+        "tables": Entry("syncer.cli.tables", "List tables and views with their row counts."),
+        "schema": Entry("syncer.cli.tables", "Columns and indexes of one table, or of all."),
+        "outbox": Entry("syncer.cli.outbox", "List, show, retry or drop waiting changes."),
+    },
+    "Set up": {
+        "init": Entry("syncer.cli.init", "Make the local file and see which settings are missing."),
+        "db": Entry("syncer.cli.db", "Upgrade, check or back up the local file."),
+        "sandbox": Entry("syncer.cli.sandbox", "Run the platforms on this machine, faults on demand."),
+        "demo": Entry("syncer.cli.demo", "See it all work against a sandbox, without an account."),
+    },
+}
+_EPILOG = "Ends with 0 done, 1 our bug, 2 usage, 3 some records need you, 4 try later (nothing is lost), 5 the local file."
+# Importing makes thousands of objects that stay: looking for garbage among them costs a tenth of a short command.
+_COLLECT_AFTER = 50_000
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"syncer {__version__}")
+        ctx.exit(0)
+
+
+cli = LazyGroup(
+    "syncer",
+    sections=SECTIONS,
+    help="Write offline, sync once, query locally: records of remote platforms over one SQLite file.",
+    epilog=_EPILOG,
+    params=[
+        *shared_options(hidden=False),
+        click.Option(
+            ("--version",),
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Print the version and end.",
+        ),
+    ],
+    context_settings={"max_content_width": 100},
+)
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line; its exit code. Never raises."""
+    app = App(json="--json" in args)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a character the terminal cannot show must not end a command
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with cli.make_context("syncer", list(args), obj=app) as ctx:
+            cli.invoke(ctx)
+        sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except BaseException as exc:  # noqa: BLE001 - the one boundary: every error becomes a sentence here
+        from syncer.cli.failure import told
+
+        return told(exc, app)
+    return app.code
+
+
+def main() -> NoReturn:
+    """The ``syncer`` command."""
+    if "_SYNCER_COMPLETE" in os.environ:
+        cli.main(prog_name="syncer")
+    gc.set_threshold(_COLLECT_AFTER)
+    code = run(sys.argv[1:])
+    # What was written is durable and every connection closed: taking the interpreter apart would only cost the time in
+    # which a fifth of a short command is spent.
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

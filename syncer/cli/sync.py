@@ -1,0 +1,149 @@
+"""``syncer sync``, ``push`` and ``pull``: the same run, whole or in halves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncer.cli.app import App, Descriptions, pass_app
+from syncer.cli.lazy import Command, Decorator, json_option
+from syncer.cli.render import export, listed, note, say_json
+
+if TYPE_CHECKING:
+    from syncer.app import Workspace
+    from syncer.engine.report import Report, Watch
+
+_TRY_LATER = 4
+_REMOTES = click.argument("remotes", metavar="[REMOTE]...", nargs=-1)
+_MODEL = click.option("-m", "--model", "models", metavar="MODEL", multiple=True, help="Pull only this model; repeatable.")
+_LIMIT = click.option("--limit", type=click.IntRange(min=1), help="Send at most so many changes.")
+_FULL = click.option("--full", is_flag=True, help="Pull from the beginning, not from where the last pull ended.")
+_WAIT = click.option(
+    "--wait",
+    "wait_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="How long to wait, without progress, for a slow remote and for changes due soon.",
+)
+_JSON = json_option("Print the report as JSON.")
+
+
+def _all(*decorators: Decorator) -> Decorator:
+    def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorated
+
+
+@click.command(cls=Command)
+@_all(_REMOTES, _MODEL, _LIMIT, _FULL, _WAIT, _JSON)
+@pass_app
+def sync(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int | None, full: bool, wait_s: float) -> None:
+    """Send what waits, then bring home what others wrote.
+
+    With every REMOTE, or with those named. Stopping it at any time loses nothing; the next one goes on where it was.
+    """
+    chosen = models or None
+    _run(
+        app,
+        remotes,
+        models,
+        lambda ws, watch: ws.sync(remotes or None, models=chosen, limit=limit, full=full, wait_s=wait_s, watch=watch),
+    )
+
+
+@click.command(cls=Command)
+@_all(_REMOTES, _LIMIT, _WAIT, _JSON)
+@pass_app
+def push(app: App, remotes: tuple[str, ...], limit: int | None, wait_s: float) -> None:
+    """Only send what waits.
+
+    To every REMOTE, or to those named; oldest change first, a record before those that point at it.
+    """
+    _run(app, remotes, (), lambda ws, watch: ws.push(remotes or None, limit=limit, wait_s=wait_s, watch=watch))
+
+
+@click.command(cls=Command)
+@_all(_REMOTES, _MODEL, _FULL, _WAIT, _JSON)
+@pass_app
+def pull(app: App, remotes: tuple[str, ...], models: tuple[str, ...], full: bool, wait_s: float) -> None:
+    """Only bring home what others wrote.
+
+    From every REMOTE, or from those named. Your own edits that still wait are kept.
+    """
+    chosen = models or None
+    _run(
+        app,
+        remotes,
+        models,
+        lambda ws, watch: ws.pull(remotes or None, models=chosen, full=full, wait_s=wait_s, watch=watch),
+    )
+
+
+def _run(app: App, remotes: tuple[str, ...], models: tuple[str, ...], work: Callable[[Workspace, Watch], Report]) -> None:
+    from syncer.cli.bars import watching
+    from syncer.cli.summary import print_report
+
+    _check(app, remotes, models)
+    with app.workspace() as workspace:
+        with watching(in_lines=bool(app.verbose)) as watch:
+            report = work(workspace, watch)
+        app.code = _code(report)
+        if app.json:
+            say_json(_hidden(app, {**report.as_dict(), "exit_code": app.code}))
+        else:
+            print_report(app, report)
+
+
+def _code(report: Report) -> int:
+    """The report's exit code; but where changes wait and no remote at all is configured, nothing was done: try later."""
+    parts = report.remotes.values()
+    if all(part.skipped for part in parts) and any(part.waiting for part in parts):
+        return _TRY_LATER
+    return report.exit_code
+
+
+def _check(app: App, remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
+    """What can be known to fail is said before anything is opened. Raises: UsageError."""
+    from syncer import registry
+    from syncer.errors import SettingError
+
+    chosen = registry.chosen(remotes)
+    for name in chosen if remotes else ():
+        missing = app.missing(name)
+        if missing:
+            raise SettingError(
+                f"{name} is not configured",
+                why=f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} not set",
+                hint=f"{export(missing)}   (or [{name}] in syncer.toml)",
+            )
+    if models:
+        _check_models(chosen, models)
+
+
+def _check_models(remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
+    from syncer.errors import UsageError
+    from syncer.spelling import near
+
+    known = {name: model for remote in remotes for name, model in Descriptions()[remote].items()}
+    for name in models:
+        if name not in known:
+            hint = near(name, known) or f"models are: {', '.join(known)}"
+            raise UsageError(f"{listed(list(remotes))} has no model {name!r}", hint=hint)
+        if known[name].pull is None:
+            note(f"{name} is never pulled: the remote has no way to list it")
+
+
+def _hidden(app: App, value: Any) -> Any:
+    """``value`` with credentials hidden in every text of it."""
+    if isinstance(value, str):
+        return app.hidden(value)
+    if isinstance(value, dict):
+        return {name: _hidden(app, inner) for name, inner in value.items()}
+    return [_hidden(app, inner) for inner in value] if isinstance(value, list) else value
