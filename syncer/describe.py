@@ -38,6 +38,7 @@ class Origin(StrEnum):
     CALLER = "caller"  # in every input
     SERVER = "server"  # in no input; sending it is an error
     STAMP = "stamp"  # a time the server fills in unless the input carries it
+    LOCAL = "local"  # kept here only; what the remote answers never touches it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Field:
     ``ref`` names the model this field points at, ``relation`` the object the remote nests for it, ``inverse`` the list it
     nests on the other side. ``keyed``: an index key upstream although no declared index names it, so neither null nor an
     empty text may be sent. A ``back`` pointer closes a cycle: a create goes out without it while its target waits, and an
-    update sets it later.
+    update sets it later. ``awaits``: waiting changes of the record pointed at that must have left before this one is sent.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Field:
     relation: str | None = None
     inverse: str | None = None
     back: bool = False
+    awaits: tuple[str, ...] = ("create",)
     keyed: bool = False
     fill_in: FillIn | None = None
 
@@ -105,10 +107,24 @@ class Index:
         return (self.partition, *self.sort)
 
 
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a remote does to a record besides create, update and delete: start, finish.
+
+    ``folds``: while the create was never sent, the action is carried by it. ``after``: (model, field) of the records whose
+    waiting changes must have left first.
+    """
+
+    name: str
+    folds: bool = False
+    after: tuple[str, str] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """One kind of record of one remote. ``legacy``: today's deployments may lack it. ``closed``: our credentials may not
-    use it, so its rows stay local. ``key``: the field or fields that identify a record."""
+    use it, so its rows stay local. ``key``: the field or fields that identify a record.
+    ``changed_at``: the field that tells the version of a record. ``time_digits``: decimals of a second the remote keeps."""
 
     name: str
     fields: tuple[Field, ...]
@@ -119,6 +135,9 @@ class Model:
     plural: str = ""
     legacy: bool = False
     closed: bool = False
+    actions: tuple[Action, ...] = ()
+    changed_at: str = "updatedAt"
+    time_digits: int = 3
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -143,7 +162,7 @@ class Model:
     @cached_property
     def stamps(self) -> tuple[Field, ...]:
         """The times that the server sets, or fills in."""
-        return tuple(f for f in self.fields if f.origin is not Origin.CALLER)
+        return tuple(f for f in self.fields if f.origin in (Origin.SERVER, Origin.STAMP))
 
     @cached_property
     def fill_ins(self) -> tuple[Field, ...]:
@@ -156,7 +175,7 @@ class Model:
         return tuple(
             f.name
             for f in self.fields
-            if f.required and f.origin is Origin.CALLER and not (f.name == "id" and self.key == ("id",))
+            if f.required and f.origin in (Origin.CALLER, Origin.LOCAL) and not (f.name == "id" and self.key == ("id",))
         )
 
     @cached_property
@@ -173,7 +192,7 @@ class Model:
     @cached_property
     def create_companions(self) -> tuple[str, ...]:
         """Fields a create needs only because the server's own stamps touch their composite group."""
-        stamped = {f.name for f in self.fields if f.origin is not Origin.CALLER}
+        stamped = {f.name for f in self.stamps}
         given = stamped | set(self.create_required)
         needed = closure(self.groups, given) - given - set(self.key)
         return tuple(f.name for f in self.fields if f.name in needed)
@@ -201,6 +220,10 @@ class Model:
         if len(self.key) == 1:
             return {self.key[0]: key_text}
         return dict(zip(self.key, json.loads(key_text), strict=True))
+
+    def action(self, name: str) -> Action | None:
+        """The action called ``name``, None for create, update and delete."""
+        return next((a for a in self.actions if a.name == name), None)
 
     def index_on(self, *names: str) -> Index:
         """The index with exactly these fields."""

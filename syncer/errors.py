@@ -7,6 +7,7 @@
     │   ├── InvalidInput                    a value the model's description refuses
     │   ├── RecordNotFound                  also a LookupError
     │   ├── RecordExists                    the id is taken
+    │   ├── KeyReused                       an idempotency key of the caller's was used for something else
     │   ├── SettingError                    a setting is missing or malformed
     │   └── QueryError                      SQL that SQLite refuses, or that ran too long
     ├── NeedsAttention              exit 3  finished, but some records wait for a person
@@ -94,6 +95,12 @@ class RecordExists(UsageError):
     """A record with this id is in the local file already."""
 
     code = "record-exists"
+
+
+class KeyReused(UsageError):
+    """An idempotency key the caller brought was used for another request already."""
+
+    code = "key-reused"
 
 
 class SettingError(UsageError):

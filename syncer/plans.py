@@ -34,13 +34,15 @@ class Each:
     """Pull: the whole index partition of every known ``parent``.
 
     With ``live`` (field of the parent, final values) only parents that changed since the last complete pull, or that are
-    not final, are asked again. With ``changed`` the remote is asked to leave out records not updated since the mark.
+    not final, are asked again. With ``changed`` the remote is asked to leave out records not updated since the mark. With
+    ``cursor`` it is asked for what comes at or after the last value known here of that field, per parent.
     """
 
     parent: str
     index: tuple[str, ...]
     live: tuple[str, tuple[str, ...]] | None = None
     changed: bool = False
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +50,18 @@ class Scan:
     """Pull: the root list, all of it."""
 
 
-Pull: TypeAlias = ByKey | Since | Each | Scan | None
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Pull: the whole list of every value of ``field`` known here, or of every value in the setting ``setting``.
+
+    ``newest_first``: the list may be left at a page on which everything was known already and final. ``unfinished`` (field,
+    final values) names the records that are read again by id until final.
+    """
+
+    unfinished: tuple[str, tuple[str, ...]]
+    field: str | None = None
+    setting: str | None = None
+    newest_first: bool = False
+
+
+Pull: TypeAlias = ByKey | Since | Each | Scan | Listing | None

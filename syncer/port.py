@@ -18,11 +18,16 @@ Row = dict[str, Any]
 
 
 class Op(StrEnum):
-    """What a change does to its record."""
+    """What a change does to its record. A model's own actions go by their plain names beside these."""
 
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+
+
+def op_named(name: str) -> str:
+    """The Op called ``name``, or the name itself for an action."""
+    return Op(name) if name in Op.__members__.values() else name
 
 
 class State(StrEnum):
@@ -42,12 +47,18 @@ class Change:
     seq: int
     model: Model
     key: str
-    op: Op
+    op: str
     fields: tuple[str, ...]
     idem_key: str
     state: State
     attempts: int
     body: str | None = None
+    created_at: str = ""
+
+    @property
+    def edits(self) -> bool:
+        """True for what changes fields of a record that is there: updates and actions."""
+        return self.op not in (Op.CREATE, Op.DELETE)
 
     @property
     def record(self) -> str:
@@ -67,13 +78,19 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """``stored``: what the remote says of the record now, in stored form (all fields for DIFFERS, None if it has none)."""
+    """``stored``: what the remote says of the record now, in stored form (all fields for DIFFERS, None if it has none).
+
+    ``key``: the record's key on the remote where that made it; the local one becomes it everywhere. ``due_s``: when to ask
+    again at the earliest, in seconds.
+    """
 
     seq: int
     outcome: Outcome
     stored: Row | None = None
     code: str = ""
     reason: str = ""
+    key: str | None = None
+    due_s: float | None = None
 
 
 class Halt(StrEnum):
@@ -102,13 +119,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One page to be pulled: from which partition, at or after which cursor, following which token."""
+    """One page to be pulled: from which partition, at or after which cursor, following which token.
+
+    ``parent``: the row whose children are asked for, where the plan goes by parents.
+    """
 
     model: Model
     partition: str | None = None
     cursor: str | None = None
     token: str | None = None
     limit: int = 1000
+    parent: Row | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +167,11 @@ class Line(Protocol):
         """One page. Raises: RemoteError."""
         ...
 
-    def fetch(self, model: Model, keys: Sequence[str]) -> dict[str, Row | None]:
-        """Records by key text, in stored form; None for those the remote has not. Raises: RemoteError."""
+    def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
+        """Records by key text, in stored form; None for those the remote has not. ``known``: our rows of them.
+
+        Raises: RemoteError.
+        """
         ...
 
     def close(self) -> None:
@@ -166,7 +190,7 @@ class Remote(Protocol):
         """Environment names of the settings still needed before this remote can be used; empty when configured."""
         ...
 
-    def partitions(self) -> Mapping[str, str]:
+    def partitions(self) -> Mapping[str, Sequence[str]]:
         """Values of settings that pulls start from, by setting name (for example ``account_key``)."""
         ...
 

@@ -15,7 +15,9 @@ from syncer.spelling import near
 
 _INT_LIMIT = 2**31
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode  # made once: it is on hot paths
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode  # made once: it is on hot paths
 
 VERBATIM = "$text"
 """Key in ``extra`` under which time texts are kept that cannot be rebuilt from their stored form."""
@@ -67,6 +69,8 @@ def stored_value(model: Model, field: Field, value: Any) -> Any:
     """One value in stored form. Raises: InvalidInput naming model, field and value."""
     try:
         stored = _many(value) if field.many else _CHECKS[field.kind](field, value)
+        if field.kind is Kind.TIME and model.time_digits == 3:
+            stored = stored[:23] + "000Z"  # what is stored is what will be sent
         if isinstance(stored, str) and not stored.isascii():
             stored.encode("utf-8")  # half of a surrogate pair has no place in a file
     except (ValueError, TypeError, RecursionError) as exc:
@@ -177,7 +181,7 @@ def _time(_: Field, value: Any) -> str:
         stored = clock.stored_from_text(value)
     else:
         raise TypeError(f"a datetime or ISO 8601 text is needed, not {type(value).__name__}")
-    return stored[:23] + "000Z"  # the wire carries milliseconds; what is stored is what will be sent
+    return stored
 
 
 def _choice(field: Field, value: Any) -> str:

@@ -55,6 +55,7 @@ def ref(
     required: bool = False,
     back: bool = False,
     keyed: bool | None = None,
+    awaits: tuple[str, ...] = ("create",),
     kind: Kind = Kind.TEXT,
     nested: bool = True,
 ) -> Field:
@@ -70,5 +71,6 @@ def ref(
         relation=name.removesuffix("Id") if nested else None,
         inverse=inverse,
         back=back,
+        awaits=awaits,
         keyed=inverse is not None if keyed is None else keyed,
     )

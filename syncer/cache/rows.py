@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from syncer.describe import Model, snake
+from syncer.describe import Model, Origin, snake
 from syncer.errors import InvalidInput
 from syncer.port import Row
 from syncer.spelling import near
@@ -46,7 +46,8 @@ class RowSql:
         self.among = Statement(sa.select(*columns).where(among))
         self.known = Statement(sa.select(*key).where(among))
         upsert = sqlite_insert(table).values(placeholders)
-        rest = [c for c in columns if c not in key]
+        ours = {snake(f.name) for f in model.fields if f.origin is Origin.LOCAL}
+        rest = [c for c in columns if c not in key and c.name not in ours]
         self.upsert = Statement(
             upsert.on_conflict_do_update(
                 index_elements=key,
@@ -180,13 +181,36 @@ def keys_where(tx: Transaction, model: Model, name: str, value: str) -> list[str
     return [model.key_text(dict(zip(model.key, row, strict=True))) for row in tx.all(statement, (value,))]
 
 
+def rekey(tx: Transaction, model: Model, name: str, old: str, new: str) -> int:
+    """Let every row whose field ``name`` holds ``old`` hold ``new``; how many did."""
+    column = sql(model).table.c[snake(name)]
+    statement = Statement(
+        sql(model).table.update().where(column == sa.bindparam("old")).values({column: sa.bindparam("new")})
+    )
+    return tx.run(statement, {"old": old, "new": new})
+
+
+def distinct(tx: Transaction, model: Model, name: str) -> list[str]:
+    """Every value of a field, in order."""
+    column = sql(model).table.c[snake(name)]
+    return [
+        row[0] for row in tx.all(Statement(sa.select(column).where(column.is_not(None)).distinct().order_by(column)), {})
+    ]
+
+
+def latest(tx: Transaction, model: Model, name: str, within: str, value: str) -> str | None:
+    """The largest value of ``name`` among the rows whose field ``within`` holds ``value``."""
+    row = tx.one(_largest(model, name, within), (value,))
+    return row[0] if row else None
+
+
 def live_keys(tx: Transaction, model: Model, name: str, final: tuple[str, ...], since: str | None, after: str) -> list[str]:
     """Keys behind ``after`` of rows that changed at or after ``since``, or whose field ``name`` holds no final value."""
     of = sql(model)
     key, state = of.key_columns[0], of.table.c[snake(name)]
     live = sa.or_(state.is_(None), sa.and_(*(state != value for value in final))) if final else state.is_not(None)
     if since is not None:
-        live = sa.or_(live, of.table.c.updated_at >= since)
+        live = sa.or_(live, of.table.c[snake(model.changed_at)] >= since)
     statement = Statement(sa.select(key).where(live, key > after).order_by(key))
     return [row[0] for row in tx.all(statement, {})]
 
@@ -217,7 +241,8 @@ def _found_by(model: Model, shape: tuple[tuple[str, str], ...], order: tuple[str
     of = sql(model)
     statement = sa.select(*(of.table.c[snake(n)] for n in of.names))
     for number, (name, kind) in enumerate(shape):
-        column, value = _column(of, name), sa.bindparam(f"w{number}")
+        column: sa.Column[Any] = _column(of, name)
+        value: sa.BindParameter[Any] = sa.bindparam(f"w{number}")
         if kind == "absent":
             statement = statement.where(column.is_(None))
         elif kind == "among":

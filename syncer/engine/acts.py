@@ -45,7 +45,7 @@ def _retry(tx: Transaction, change: Change) -> int:
         return change.seq
     if change.state is State.CONFLICT:
         conflicts.resolve(tx, change.model, change.key, "ours")
-        if change.op is Op.CREATE:
+        if change.op == Op.CREATE:
             return _as_update(tx, change)
     send_anew(tx, change)
     return change.seq
@@ -81,7 +81,7 @@ def _drop(tx: Transaction, models: Models, change: Change) -> Dropped:
     conflicts.resolve(tx, change.model, change.key, "theirs")
     base = bases.get(tx, change.model, change.key)
     dangling = 0
-    if change.op is Op.CREATE and base is None:
+    if change.op == Op.CREATE and base is None:
         rows.remove(tx, change.model, change.key)
         dangling = _pointing_at(tx, models[change.model.remote], change)
     elif base is not None:

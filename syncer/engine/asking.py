@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import TypeVar
 
@@ -29,9 +29,9 @@ class Asking:
         """One page. Raises: RemoteError."""
         return self._repeated(lambda: self._line.page(ask))
 
-    def fetch(self, model: Model, keys: Sequence[str]) -> dict[str, Row | None]:
-        """Records by key text. Raises: RemoteError."""
-        return self._repeated(lambda: self._line.fetch(model, keys))
+    def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
+        """Records by key text, ``known`` being our rows of them. Raises: RemoteError."""
+        return self._repeated(lambda: self._line.fetch(model, known))
 
     def close(self) -> None:
         """Let the connection go."""

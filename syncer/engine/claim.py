@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from syncer import clock
 from syncer.cache import bases, rows
@@ -13,6 +14,9 @@ from syncer.outbox import queue
 from syncer.outbox.lease import Lease
 from syncer.port import Change, Op, Remote, Row, State
 from syncer.store.database import Database, Transaction
+
+Record: TypeAlias = tuple[str, str]
+"""Model name and key text."""
 
 _PATIENT_ATTEMPTS = 6
 _NO_ROW = "its row was removed from the file by another program: drop the change, or put the row back and retry"
@@ -75,22 +79,22 @@ class _Freezer:
     def frozen(self, due: Sequence[Change]) -> list[tuple[int, Change | None]]:
         fresh = [c for c in due if c.body is None]
         found = self._rows(fresh)
-        absent = self._unsent_parents(fresh, found)
+        waiting = self._waiting_parents(fresh, found)
         ready: list[tuple[int, Change | None]] = []
         for change in due:
             row = found.get((change.model.name, change.key))
             if change.body is not None:
                 ready.append((change.seq, change))
-            elif row is None and change.op is not Op.DELETE:
+            elif row is None and change.op != Op.DELETE:
                 queue.settle(self._tx, change.seq, State.PARKED, code="row-missing", reason=_NO_ROW)
             else:
-                ready.append((change.seq, self._freeze(change, row, absent)))
+                ready.append((change.seq, self._freeze(change, row, waiting)))
         return ready
 
-    def _rows(self, changes: Sequence[Change]) -> dict[tuple[str, str], Row]:
+    def _rows(self, changes: Sequence[Change]) -> dict[Record, Row]:
         keys: dict[Model, list[str]] = {}
         for change in changes:
-            if change.op is not Op.DELETE:
+            if change.op != Op.DELETE:
                 keys.setdefault(change.model, []).append(change.key)
         return {
             (model.name, key): row
@@ -98,40 +102,51 @@ class _Freezer:
             for key, row in rows.get_many(self._tx, model, wanted).items()
         }
 
-    def _unsent_parents(self, changes: Sequence[Change], found: dict[tuple[str, str], Row]) -> set[tuple[str, str]]:
-        """Records that the changes point at and whose create has not been acked."""
+    def _waiting_parents(self, changes: Sequence[Change], found: Mapping[Record, Row]) -> dict[Record, set[str]]:
+        """What waits for the records that the changes point at: operations by record."""
         wanted: dict[str, set[str]] = {}
         for change in changes:
             row = found.get((change.model.name, change.key))
             for field in change.model.references:
                 value = row.get(field.name) if row else None
-                if value is not None and (change.op is Op.CREATE or field.name in change.fields):
+                if value is not None and (change.op == Op.CREATE or field.name in change.fields):
                     wanted.setdefault(field.ref or "", set()).add(value)
         return {
-            (name, key)
+            (name, key): ops
             for name, keys in wanted.items()
             if name in self._remote.models
-            for key in queue.unsent_creates(self._tx, self._remote.models[name], keys)
+            for key, ops in queue.waiting_ops(self._tx, self._remote.models[name], keys).items()
         }
 
-    def _freeze(self, change: Change, row: Row | None, absent: set[tuple[str, str]]) -> Change | None:
-        """The change with its body; None when it must wait for a parent."""
+    def _freeze(self, change: Change, row: Row | None, waiting: Mapping[Record, set[str]]) -> Change | None:
+        """The change with its body; None when it must wait for a parent, or for children."""
+        if self._children_wait(change):
+            return None
         sent = dict(row) if row else None
         later: list[str] = []
         for field in change.model.references if sent else ():
             target = (field.ref or "", sent[field.name]) if sent else ("", "")
-            if target not in absent or target == (change.model.name, change.key):
+            if target == (change.model.name, change.key) or not waiting.get(target, set()).intersection(field.awaits):
                 continue
-            if change.op is Op.CREATE and field.back and sent:
+            if change.op == Op.CREATE and field.back and sent:
                 later.append(field.name)
                 sent[field.name] = None
-            elif change.op is Op.CREATE or field.name in change.fields:
+            elif change.op == Op.CREATE or field.name in change.fields:
                 return None
-        base = bases.get(self._tx, change.model, change.key) if change.op is not Op.CREATE else None
+        base = bases.get(self._tx, change.model, change.key) if change.op != Op.CREATE else None
         body = self._remote.frozen(change, sent, base)
         if later and sent:
             self._set_later(change, sent, later)
         return replace(change, body=body)
+
+    def _children_wait(self, change: Change) -> bool:
+        """True while an action that ends a record has unsent changes of the records under it."""
+        action = change.model.action(change.op)
+        if action is None or action.after is None:
+            return False
+        name, field = action.after
+        model = self._remote.models[name]
+        return bool(queue.waiting_keys(self._tx, model, rows.keys_where(self._tx, model, field, change.key)))
 
     def _set_later(self, change: Change, sent: Row, fields: Sequence[str]) -> None:
         """A back pointer whose target is not there yet travels in an update of its own, behind this create."""

@@ -10,7 +10,7 @@ from syncer.cache import bases, conflicts, rows
 from syncer.cache.merge import merged
 from syncer.describe import Model
 from syncer.outbox import queue
-from syncer.port import Op, Row, State
+from syncer.port import Row, State
 from syncer.store.database import Transaction
 
 
@@ -48,7 +48,7 @@ def merge(tx: Transaction, model: Model, key: str, record: Row) -> None:
     already (its replay will tell).
     """
     changes = queue.of_record(tx, model, key)
-    if any(c.op is not Op.UPDATE or c.state in (State.SENDING, State.AMBIGUOUS) for c in changes):
+    if any(not c.edits or c.state in (State.SENDING, State.AMBIGUOUS) for c in changes):
         return
     row, base = rows.get(tx, model, key), bases.get(tx, model, key)
     if row is None or base is None or record == base:

@@ -19,9 +19,9 @@ from syncer.engine.asking import Asking
 from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
 from syncer.errors import RemoteRefused
 from syncer.outbox.lease import Lease
-from syncer.plans import ByKey, Each, Scan, Since
-from syncer.port import Ask, Page, Remote
-from syncer.store.database import Database
+from syncer.plans import ByKey, Each, Listing, Scan, Since
+from syncer.port import Ask, Page, Remote, Row
+from syncer.store.database import Database, Transaction
 
 _KEYS_A_READ = 500
 
@@ -76,28 +76,59 @@ class Pull:
                 self._lease.renew(tx)
                 marks.forget(tx, model)
         try:
-            plan = model.pull
-            if isinstance(plan, Each):
-                self._each(line, model, plan, counts)
-            elif isinstance(plan, Since):
-                for parent in self._parents(plan.parent):
-                    self._partition(line, model, f"{plan.index[0]}={parent}", parent, plan.cursor, plan.overlap_s, counts)
-                if plan.unfinished:
-                    self._again(line, model, plan.unfinished, counts)
-            elif isinstance(plan, ByKey):
-                self._by_key(line, model, plan, counts)
-            elif isinstance(plan, Scan):
-                self._partition(line, model, "all", None, None, 0.0, counts)
+            self._by_plan(line, model, counts)
         except RemoteRefused as exc:
             # One model that is closed to us, or absent from the deployment, must not keep the others away.
             self._report.notes.append(exc.sentence)
 
+    def _by_plan(self, line: Asking, model: Model, counts: Pulled) -> None:
+        plan = model.pull
+        if isinstance(plan, Each):
+            self._each(line, model, plan, counts)
+        elif isinstance(plan, Since):
+            for parent in self._parents(plan.parent):
+                self._partition(line, model, f"{plan.index[0]}={parent}", parent, plan.cursor, plan.overlap_s, counts)
+            if plan.unfinished:
+                self._again(line, model, plan.unfinished, counts)
+        elif isinstance(plan, ByKey):
+            self._by_key(line, model, plan, counts)
+        elif isinstance(plan, Scan):
+            self._partition(line, model, "all", None, None, 0.0, counts)
+        elif isinstance(plan, Listing):
+            for value in self._values(model, plan):
+                self._listing(line, model, plan, value, counts)
+            self._again(line, model, plan.unfinished, counts)
+
     def _by_key(self, line: Asking, model: Model, plan: ByKey, counts: Pulled) -> None:
-        value = self._remote.partitions().get(plan.setting)
-        if value is not None:
+        values = self._remote.partitions().get(plan.setting, ())
+        for value in values:
             self._partition(line, model, f"{plan.field}={value}", value, None, 0.0, counts)
-        elif not self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)):
+        if not values and not self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)):
             self._report.notes.append(f"no {model.name} to pull from: set PLEXUS_ACCOUNT_KEY")
+
+    def _values(self, model: Model, plan: Listing) -> Sequence[str]:
+        if plan.setting is not None:
+            return self._remote.partitions().get(plan.setting, ())
+        return self._database.read(lambda tx: rows.distinct(tx, model, plan.field or ""))
+
+    def _listing(self, line: Asking, model: Model, plan: Listing, value: str, counts: Pulled) -> None:
+        """Walk the list of one value; a walk that was interrupted is ended first, then the news on top are read."""
+        mark = self._database.read(lambda tx: marks.get(tx, model, f"list {value}"))
+        interrupted = mark.token is not None
+        while True:
+            page = line.page(Ask(model, value, None, mark.token, self._remote.limits.page))
+            before = counts.added + counts.changed
+            mark = self._store(model, page, _moved(model, mark, page, None), counts)
+            seen = plan.newest_first and not self._full and not interrupted and counts.added + counts.changed == before
+            if mark.token is not None and not (seen and _all_final(model, page, plan.unfinished)):
+                continue
+            if not interrupted:
+                break
+            interrupted, mark = False, mark.restarted()
+        if mark.token is not None:
+            with self._database.transaction() as tx:
+                self._lease.renew(tx)
+                marks.put(tx, model, replace(mark.restarted(), complete_at=clock.stored_now()))
 
     def _parents(self, name: str) -> Iterator[str]:
         """Keys of the parent model's rows, in order, a few at a time."""
@@ -153,8 +184,9 @@ class Pull:
         progress = mark
         for parent in self._due_parents(plan, mark.token or "", since):
             token: str | None = None
+            cursor, row = self._start(model, plan, parent, since)
             while True:
-                page = line.page(Ask(model, parent, since if plan.changed else None, token, self._remote.limits.page))
+                page = line.page(Ask(model, parent, cursor, token, self._remote.limits.page, row))
                 token = page.token
                 # In the middle of a parent the mark names the one before, so that it is asked again from its start.
                 started = progress.started_at or page.server_time or clock.stored_now()
@@ -166,6 +198,17 @@ class Pull:
         with self._database.transaction() as tx:
             self._lease.renew(tx)
             marks.put(tx, model, done)
+
+    def _start(self, model: Model, plan: Each, parent: str, since: str | None) -> tuple[str | None, Row | None]:
+        """Where to start among the children of ``parent``, and its row."""
+
+        def look(tx: Transaction) -> tuple[str | None, Row | None]:
+            row = rows.get(tx, self._remote.models[plan.parent], parent)
+            if plan.cursor is not None:
+                return rows.latest(tx, model, plan.cursor, plan.index[0], parent), row
+            return (since if plan.changed else None), row
+
+        return self._database.read(look)
 
     def _due_parents(self, plan: Each, after: str, since: str | None) -> Iterator[str]:
         parent = self._remote.models[plan.parent]
@@ -181,13 +224,21 @@ class Pull:
         name, final = unfinished
         keys = self._database.read(lambda tx: rows.live_keys(tx, model, name, final, None, ""))
         for start in range(0, len(keys), _KEYS_A_READ):
-            found = line.fetch(model, keys[start : start + _KEYS_A_READ])
+            part = keys[start : start + _KEYS_A_READ]
+            found = line.fetch(model, self._database.read(lambda tx, part=part: rows.get_many(tx, model, part)))  # type: ignore[misc]
             as_tuple = rows.sql(model).as_tuple
             with self._database.transaction() as tx:
                 self._lease.renew(tx)
                 stored = pages.apply(tx, model, [as_tuple(row) for row in found.values() if row is not None])
             counts.changed += stored.changed
             counts.held += stored.held
+
+
+def _all_final(model: Model, page: Page, unfinished: tuple[str, tuple[str, ...]]) -> bool:
+    """True when no record of the page can change any more."""
+    name, final = unfinished
+    at = [f.name for f in model.fields].index(name)
+    return all(row[at] in final for row in page.rows)
 
 
 def _moved(model: Model, mark: Mark, page: Page, cursor: str | None) -> Mark:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -11,7 +11,7 @@ from syncer import clock, ids, values
 from syncer.cache import bases, conflicts, rows
 from syncer.cache.merge import Clash, differing, merged
 from syncer.describe import Model
-from syncer.engine import pages
+from syncer.engine import pages, renaming
 from syncer.engine.backoff import CAP_S, next_delay_s
 from syncer.outbox import queue
 from syncer.port import Change, Halt, Op, Outcome, Receipt, Remote, Row, State
@@ -57,7 +57,8 @@ class Settler:
         """Apply the receipt of every change."""
         for change, receipt in pairs:
             if receipt.outcome is Outcome.ACKED:
-                self._acked.append((change, receipt.stored or {}))
+                named = self._renamed(change, receipt)
+                self._acked.append((named, receipt.stored or {}))
             elif receipt.outcome is Outcome.DIFFERS:
                 self._differs(change, receipt)
             elif receipt.outcome is Outcome.REFUSED:
@@ -68,6 +69,13 @@ class Settler:
         for change, record in self._edited_since:
             self._take_edits(change, record)
         return self.tally
+
+    def _renamed(self, change: Change, receipt: Receipt) -> Change:
+        """The change under the key the remote gave its record, which becomes the key everywhere here."""
+        if receipt.key is None or receipt.key == change.key:
+            return change
+        renaming.rename(self._tx, self._remote.models, change.model, change.key, receipt.key)
+        return replace(change, key=receipt.key)
 
     def _ack(self) -> None:
         if not self._acked:
@@ -88,15 +96,15 @@ class Settler:
             if change.key in waiting:
                 self._move_base(change, stored)
                 continue
-            if change.op is not Op.CREATE:
+            if change.op != Op.CREATE:
                 bases.drop(self._tx, model, change.key)
-            if change.op is not Op.DELETE and stored:
+            if change.op != Op.DELETE and stored:
                 stamps.setdefault(tuple(stored), []).append((tuple(stored.values()), change.key))
         for names, updates in stamps.items():
             rows.set_fields_of_many(self._tx, model, names, updates)
 
     def _move_base(self, change: Change, stored: Row) -> None:
-        if change.op is Op.DELETE:
+        if change.op == Op.DELETE:
             bases.drop(self._tx, change.model, change.key)
             return
         base = bases.get(self._tx, change.model, change.key) or rows.get(self._tx, change.model, change.key) or {}
@@ -117,7 +125,7 @@ class Settler:
                 send_anew(self._tx, change)
             return
         # What failed together is due together: scattered due times would send a batch of 100 again one by one.
-        due_at = self._due.get(change.attempts)
+        due_at = self._due.get(change.attempts) if receipt.due_s is None else clock.after(receipt.due_s)
         if due_at is None:
             due_at = clock.after(next_delay_s(change.attempts, self._retry_after_s, self._random, cap_s=self._cap_s))
             self._due[change.attempts] = due_at
@@ -126,9 +134,9 @@ class Settler:
     def _differs(self, change: Change, receipt: Receipt) -> None:
         """A precondition failed. Ours already there is an ack; otherwise merge, or ask a person."""
         record = receipt.stored
-        if change.op is Op.DELETE:
+        if change.op == Op.DELETE:
             self._delete_differs(change, receipt, record)
-        elif change.op is Op.CREATE:
+        elif change.op == Op.CREATE:
             self._create_differs(change, receipt, record)
         else:
             self._update_differs(change, receipt, record)
@@ -137,7 +145,7 @@ class Settler:
         base = bases.get(self._tx, change.model, change.key)
         if record is None:
             self._acked.append((change, {}))
-        elif base is not None and _version(record) == _version(base):
+        elif base is not None and _version(change.model, record) == _version(change.model, base):
             self._postpone(change, receipt)
         else:
             conflicts.add_whole(self._tx, change.model, change.key, change.seq, None, record)
@@ -180,7 +188,7 @@ class Settler:
             self._already_there(change, record)
             return
         base = bases.get(self._tx, model, key) or {}
-        if _version(base) == _version(record):  # nothing moved: the answer was not about our condition
+        if _version(model, base) == _version(model, record):  # nothing moved: the answer was not about our condition
             self._postpone(change, receipt)
             return
         found = merged(model, base, sent, record, change.fields)
@@ -208,7 +216,7 @@ def _made_here(change: Change, sent: Row, record: Row) -> bool:
 def send_anew(tx: Transaction, change: Change) -> None:
     """Let a change that is surely not applied be made anew from its row; a delete that waits behind it takes over."""
     last = queue.last(tx, change.model, change.key)
-    if last is not None and last.op is Op.DELETE and last.seq != change.seq:
+    if last is not None and last.op == Op.DELETE and last.seq != change.seq:
         queue.leave(tx, [change.seq], "superseded", by=last.seq)
     else:
         queue.thaw(tx, change.seq)
@@ -224,5 +232,5 @@ def rebase_row(tx: Transaction, model: Model, key: str, record: Row) -> None:
     rows.put(tx, model, [rows.sql(model).as_tuple({**record, **kept})])
 
 
-def _version(row: Row) -> str | None:
-    return values.verbatim(row, "updatedAt")
+def _version(model: Model, row: Row) -> str | None:
+    return values.verbatim(row, model.changed_at)

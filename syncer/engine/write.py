@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from syncer import clock, ids, values
-from syncer.cache import bases, rows
+from syncer.cache import bases, idmap, rows
 from syncer.describe import Field, Model, NextFree, SameAs, model_named
 from syncer.errors import InvalidInput, RecordExists, RecordNotFound
-from syncer.outbox import queue
+from syncer.outbox import callerkeys, queue
 from syncer.port import Op, Row
 from syncer.spelling import near
 from syncer.store.database import Database, Transaction
@@ -36,13 +36,55 @@ class Records:
         """Descriptions by model name."""
         return self._models
 
-    def create(self, model: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, model: str, fields: Mapping[str, Any], *, idem_key: str | None = None) -> dict[str, Any]:
         """A new record as the remote would answer it; its id is minted here unless ``fields`` brings one.
+
+        ``idem_key``: the caller's own idempotency key. The same request under the same key again answers with the record it
+        made; another request under it raises KeyReused.
 
         JSON fields take Python values, times aware datetimes or ISO 8601 text with an offset. Times come back as UTC text
         ``YYYY-MM-DDTHH:MM:SS.ffffffZ``. Raises: InvalidInput, RecordExists, DatabaseError; then nothing was stored.
         """
-        return self.create_many(model, [fields])[0]
+        if idem_key is None:
+            return self.create_many(model, [fields])[0]
+        described = model_named(self._models, model)
+        row, minted = _draft(described, fields)
+        print_ = callerkeys.fingerprint("create", described, values.checked(described, fields, creating=True))
+
+        def work(tx: Transaction) -> Row:
+            earlier = callerkeys.made(tx, described, idem_key, print_)
+            if earlier is not None:
+                return _existing(tx, described, earlier)
+            _store_new(tx, described, row, minted, idem_key)
+            callerkeys.remember(tx, described, idem_key, described.key_text(row), print_)
+            return row
+
+        return values.to_python(described, self._database.write(work))
+
+    def act(
+        self, model: str, key: Key, action: str, changes: Mapping[str, Any], *, idem_key: str | None = None
+    ) -> dict[str, Any]:
+        """The record after one of its model's own actions (``start``, ``finish``), which sets ``changes`` here.
+
+        Unlike updates, actions are never folded into each other. ``idem_key`` as for :meth:`create`. Raises: RecordNotFound,
+        InvalidInput, KeyReused.
+        """
+        described = model_named(self._models, model)
+        if described.action(action) is None:
+            raise InvalidInput(f"{model} has no action {action!r}", hint=near(action, [a.name for a in described.actions]))
+        named = key_text(described, key)
+        stored = values.checked(described, changes, creating=False)
+        print_ = callerkeys.fingerprint(action, described, {**stored, "": named})
+
+        def work(tx: Transaction) -> Row:
+            if idem_key is not None and callerkeys.made(tx, described, idem_key, print_) is not None:
+                return _existing(tx, described, named)
+            row = _store_act(tx, described, named, action, stored, idem_key)
+            if idem_key is not None:
+                callerkeys.remember(tx, described, idem_key, described.key_text(row), print_)
+            return row
+
+        return values.to_python(described, self._database.write(work))
 
     def create_many(self, model: str, records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Like :meth:`create` for many records in one transaction: all are stored, or none."""
@@ -60,7 +102,8 @@ class Records:
     def get(self, model: str, key: Key) -> dict[str, Any] | None:
         """The record with this id (or dict of key fields), None when the local file has none."""
         described = model_named(self._models, model)
-        row = self._database.read(lambda tx: rows.get(tx, described, key_text(described, key)))
+        named = key_text(described, key)
+        row = self._database.read(lambda tx: _found(tx, described, named))
         return None if row is None else values.to_python(described, row)
 
     def update(self, model: str, key: Key, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +186,7 @@ def _filled(field: Field, row: Mapping[str, Any]) -> Any:
     return int(field.fill_in) if isinstance(field.fill_in, bool) else field.fill_in
 
 
-def _store_new(tx: Transaction, model: Model, row: Row, minted: bool) -> None:
+def _store_new(tx: Transaction, model: Model, row: Row, minted: bool, idem_key: str | None = None) -> None:
     for field in model.fill_ins:
         if isinstance(field.fill_in, NextFree) and row.get(field.name) is None:
             row[field.name] = rows.next_free(tx, model, field.name, field.fill_in.within, row)
@@ -151,18 +194,19 @@ def _store_new(tx: Transaction, model: Model, row: Row, minted: bool) -> None:
     now = clock.stored_now()
     if minted:
         rows.add(tx, model, row)
-        queue.append_new(tx, model, key, now)
+        queue.append_new(tx, model, key, now, idem_key)
         return
     if rows.get(tx, model, key) is not None:
         raise RecordExists(
             f"{model.remote} {model.name} {key} exists already", hint="update it, or create it under another id"
         )
     rows.add(tx, model, row)
-    queue.append(tx, model, key, Op.CREATE, now, earlier=queue.last(tx, model, key))
+    queue.append(tx, model, key, Op.CREATE, now, earlier=queue.last(tx, model, key), idem_key=idem_key)
 
 
 def _store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, Any]) -> Row:
     row = _existing(tx, model, key)
+    key = model.key_text(row)
     changes = {n: v for n, v in stored.items() if not values.same(model.by_name[n], row[n], v)}
     if not changes:
         return row
@@ -170,8 +214,8 @@ def _store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, 
     _keep_base(tx, model, key, row, earlier)
     now = clock.stored_now()
     written = dict(changes)
-    if "updatedAt" in model.by_name:
-        written.setdefault("updatedAt", now)
+    if model.changed_at in model.by_name:
+        written.setdefault(model.changed_at, now)
     row.update(written)
     _require_companions(model, row, changes)
     rows.set_fields(tx, model, key, written)
@@ -179,16 +223,41 @@ def _store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, 
     return row
 
 
+def _store_act(
+    tx: Transaction, model: Model, named: str, action: str, stored: Mapping[str, Any], idem_key: str | None
+) -> Row:
+    row = _existing(tx, model, named)
+    key = model.key_text(row)
+    earlier = queue.last(tx, model, key)
+    _keep_base(tx, model, key, row, earlier)
+    now = clock.stored_now()
+    written = {**stored, model.changed_at: now}
+    row.update(written)
+    rows.set_fields(tx, model, key, written)
+    queue.append(tx, model, key, action, now, fields=stored, earlier=earlier, idem_key=idem_key)
+    return row
+
+
 def _store_delete(tx: Transaction, model: Model, key: str) -> None:
     row = _existing(tx, model, key)
+    key = model.key_text(row)
     earlier = queue.last(tx, model, key)
     _keep_base(tx, model, key, row, earlier)
     rows.remove(tx, model, key)
     queue.append(tx, model, key, Op.DELETE, clock.stored_now(), earlier=earlier)
 
 
-def _existing(tx: Transaction, model: Model, key: str) -> Row:
+def _found(tx: Transaction, model: Model, key: str) -> Row | None:
+    """A row by its key, or by the local id it had before the remote gave it another."""
     row = rows.get(tx, model, key)
+    if row is None:
+        named = idmap.remote_id(tx, model, key)
+        row = rows.get(tx, model, named) if named is not None else None
+    return row
+
+
+def _existing(tx: Transaction, model: Model, key: str) -> Row:
+    row = _found(tx, model, key)
     if row is None:
         raise RecordNotFound(
             f"{model.remote} {model.name} {key} is not in the local file",

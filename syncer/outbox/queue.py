@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from syncer import clock, ids
 from syncer.describe import Model
 from syncer.outbox.rules import Fate, verdict
-from syncer.port import Change, Op, State
+from syncer.port import Change, Op, State, op_named
 from syncer.store.core import LEDGER, OUTBOX
 from syncer.store.database import Statement, Transaction
 
@@ -36,12 +36,12 @@ _APPEND = Statement(
     )
 )
 _LAST = Statement(
-    sa.select(_o.seq, _o.op, _o.state, _o.fields, _o.body)
+    sa.select(_o.seq, _o.op, _o.state, _o.fields, _o.body, _o.idem_key)
     .where(_o.model == sa.bindparam("m"), _o.key == sa.bindparam("k"))
     .order_by(_o.seq.desc())
     .limit(1)
 )
-_CHANGE = (_o.seq, _o.model, _o.key, _o.op, _o.fields, _o.idem_key, _o.state, _o.attempts, _o.body)
+_CHANGE = (_o.seq, _o.model, _o.key, _o.op, _o.fields, _o.idem_key, _o.state, _o.attempts, _o.body, _o.created_at)
 _ahead = OUTBOX.alias("ahead")
 _CLAIMABLE = Statement(
     sa.select(*_CHANGE)
@@ -55,7 +55,7 @@ _CLAIMABLE = Statement(
     .order_by(_o.seq)
     .limit(sa.bindparam("most"))
 )
-_UNSENT_CREATES = Statement(sa.select(_o.key).where(_o.model == sa.bindparam("m"), _o.op == Op.CREATE, _o.key.in_(_KEYS)))
+_WAITING_OPS = Statement(sa.select(_o.key, _o.op).where(_o.model == sa.bindparam("m"), _o.key.in_(_KEYS)))
 _WAITING_KEYS = Statement(sa.select(_o.key).where(_o.model == sa.bindparam("m"), _o.key.in_(_KEYS)).distinct())
 _OF_RECORD = Statement(
     sa.select(*_CHANGE).where(_o.model == sa.bindparam("m"), _o.key == sa.bindparam("k")).order_by(_o.seq)
@@ -136,15 +136,16 @@ class Last:
     """The last waiting change of a record."""
 
     seq: int
-    op: Op
+    op: str
     state: State
     fields: frozenset[str]
     frozen: bool
+    idem_key: str
 
     @property
     def takes_edits(self) -> bool:
         """True when an edit now is folded into this change instead of queueing behind it."""
-        return self.state in (State.PENDING, State.PARKED) and self.op is not Op.DELETE
+        return self.state in (State.PENDING, State.PARKED) and self.op in (Op.CREATE, Op.UPDATE)
 
 
 def last(tx: Transaction, model: Model, key: str) -> Last | None:
@@ -152,8 +153,8 @@ def last(tx: Transaction, model: Model, key: str) -> Last | None:
     found = tx.one(_LAST, {"m": model.name, "k": key})
     if found is None:
         return None
-    seq, op, state, fields, body = found
-    return Last(seq, Op(op), State(state), names(fields), body is not None)
+    seq, op, state, fields, body, idem_key = found
+    return Last(seq, op_named(op), State(state), names(fields), body is not None, idem_key)
 
 
 def names(fields: str | None) -> frozenset[str]:
@@ -161,28 +162,40 @@ def names(fields: str | None) -> frozenset[str]:
     return frozenset(json.loads(fields)) if fields else frozenset()
 
 
-def append_new(tx: Transaction, model: Model, key: str, created_at: str) -> int:
+def append_new(tx: Transaction, model: Model, key: str, created_at: str, idem_key: str | None = None) -> int:
     """Queue the create of a record that cannot have anything waiting; the change's number."""
-    return tx.add(_APPEND, (model.remote, model.name, key, "create", None, "pending", 0, created_at, ids.new_key()))
+    return tx.add(
+        _APPEND, (model.remote, model.name, key, "create", None, "pending", 0, created_at, idem_key or ids.new_key())
+    )
 
 
 def append(
     tx: Transaction,
     model: Model,
     key: str,
-    op: Op,
+    op: str,
     created_at: str,
     fields: Iterable[str] = (),
     earlier: Last | None = None,
+    idem_key: str | None = None,
 ) -> int:
-    """Queue a change, taking over ``earlier`` where :mod:`rules` allows; the change's number."""
+    """Queue a change, taking over ``earlier`` where :mod:`rules` allows; the change's number.
+
+    ``idem_key``: the caller's own key. What takes over a change that was never sent keeps its key.
+    """
     wanted = frozenset(fields)
     fate = Fate.STAYS
     if earlier is not None:
-        judged = verdict(earlier.op, earlier.state, earlier.fields, earlier.frozen, op, wanted)
+        action = model.action(op)
+        folds = action is not None and action.folds
+        judged = verdict(earlier.op, earlier.state, earlier.fields, earlier.frozen, op, wanted, folds=folds)
         fate, op, wanted = judged.fate, judged.op, judged.fields
+        if fate is Fate.SUPERSEDED and not earlier.frozen:
+            idem_key = earlier.idem_key
     listed = json.dumps(sorted(wanted)) if wanted else None
-    seq = tx.add(_APPEND, (model.remote, model.name, key, str(op), listed, "pending", 0, created_at, ids.new_key()))
+    seq = tx.add(
+        _APPEND, (model.remote, model.name, key, str(op), listed, "pending", 0, created_at, idem_key or ids.new_key())
+    )
     if earlier is not None and fate is not Fate.STAYS:
         leave(tx, [earlier.seq], "superseded", by=seq)
     if fate is Fate.VANISHES:
@@ -197,8 +210,9 @@ def claimable(tx: Transaction, remote: str, models: Mapping[str, Model], *, afte
 
 
 def _change(row: Sequence[Any], models: Mapping[str, Model]) -> Change:
-    seq, model, key, op, fields, idem_key, state, attempts, body = row[:9]
-    return Change(seq, models[model], key, Op(op), tuple(sorted(names(fields))), idem_key, State(state), attempts, body)
+    seq, model, key, op, fields, idem_key, state, attempts, body, created_at = row[:10]
+    listed = tuple(sorted(names(fields)))
+    return Change(seq, models[model], key, op_named(op), listed, idem_key, State(state), attempts, body, created_at)
 
 
 def of_record(tx: Transaction, model: Model, key: str) -> list[Change]:
@@ -209,15 +223,16 @@ def of_record(tx: Transaction, model: Model, key: str) -> list[Change]:
 def by_seq(tx: Transaction, seq: int, models: Mapping[str, Mapping[str, Model]]) -> Change | None:
     """The waiting change with this number, ``models`` being all remotes' models; None when none waits."""
     row = tx.one(_BY_SEQ, {"s": seq})
-    return None if row is None else _change(row, models[row[9]])
+    return None if row is None else _change(row, models[row[10]])
 
 
-def unsent_creates(tx: Transaction, model: Model, keys: Iterable[str]) -> set[str]:
-    """Those of ``keys`` whose create is still waiting."""
+def waiting_ops(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, set[str]]:
+    """What waits for each of ``keys``: operations by key; keys with nothing waiting are absent."""
+    found: dict[str, set[str]] = {}
     wanted = list(set(keys))
-    if not wanted:
-        return set()
-    return {row[0] for row in tx.all(_UNSENT_CREATES, {"m": model.name, "keys": json.dumps(wanted)})}
+    for key, op in tx.all(_WAITING_OPS, {"m": model.name, "keys": json.dumps(wanted)}) if wanted else ():
+        found.setdefault(key, set()).add(op)
+    return found
 
 
 def waiting_keys(tx: Transaction, model: Model, keys: Sequence[str]) -> set[str]:

@@ -21,24 +21,34 @@ class Verdict:
     """``op`` and ``fields`` of the change to append."""
 
     fate: Fate
-    op: Op
+    op: str
     fields: frozenset[str]
 
 
 def verdict(
-    earlier_op: Op, earlier_state: State, earlier_fields: frozenset[str], sent: bool, op: Op, fields: frozenset[str]
+    earlier_op: str,
+    earlier_state: State,
+    earlier_fields: frozenset[str],
+    sent: bool,
+    op: str,
+    fields: frozenset[str],
+    *,
+    folds: bool = False,
 ) -> Verdict:
     """Judge a new ``op`` on a record whose last waiting change is given; ``sent``: it has been on the wire at least once.
 
     A change that may be applied (sending, ambiguous) or that waits for a person (conflict) is never touched. One that is
-    surely not applied (pending, parked) is taken over by the new one, under a new key since its body will differ.
+    surely not applied (pending, parked) is taken over by the new one. An action of the model's own always queues, unless it
+    ``folds`` into a create that was never sent.
     """
-    if earlier_state not in (State.PENDING, State.PARKED) or earlier_op is Op.DELETE:
+    if earlier_state not in (State.PENDING, State.PARKED) or earlier_op not in (Op.CREATE, Op.UPDATE):
         return Verdict(Fate.STAYS, op, fields)
-    if op is Op.DELETE:
-        if earlier_op is Op.CREATE and not sent:
+    if op not in (Op.CREATE, Op.UPDATE, Op.DELETE) and (earlier_op != Op.CREATE or sent or not folds):
+        return Verdict(Fate.STAYS, op, fields)
+    if op == Op.DELETE:
+        if earlier_op == Op.CREATE and not sent:
             return Verdict(Fate.VANISHES, op, fields)
         return Verdict(Fate.SUPERSEDED, op, fields)
-    if earlier_op is Op.CREATE:
+    if earlier_op == Op.CREATE:
         return Verdict(Fate.SUPERSEDED, Op.CREATE, frozenset())
     return Verdict(Fate.SUPERSEDED, Op.UPDATE, earlier_fields | fields)

@@ -7,11 +7,10 @@ from functools import cache
 from syncer.describe import Index, Model
 from syncer.plans import ByKey, Each, Scan, Since
 from syncer.plexus import naming
-from syncer.port import Op
 
 
 @cache
-def mutation(shape: tuple[tuple[Op, Model, bool], ...]) -> str:
+def mutation(shape: tuple[tuple[str, Model, bool], ...]) -> str:
     """Aliased mutations ``m0``, ``m1`` ...: (op, model, with a condition) each; variables ``i<n>`` and ``c<n>``."""
     variables, fields = [], []
     for n, (op, model, conditional) in enumerate(shape):

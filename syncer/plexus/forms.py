@@ -53,11 +53,11 @@ def update_input(model: Model, row: Mapping[str, Any], fields: Sequence[str]) ->
     return {f.name: to_wire(f, row) for f in model.fields if f.name in names}
 
 
-def frozen(model: Model, op: Op, key: str, fields: Sequence[str], row: Row | None, base: Row | None) -> str:
+def frozen(model: Model, op: str, key: str, fields: Sequence[str], row: Row | None, base: Row | None) -> str:
     """The wire text of a change: ``{"input": ..., "condition": ...?}``."""
-    if op is Op.CREATE and row is not None:
+    if op == Op.CREATE and row is not None:
         return dumps({"input": create_input(model, row)})
-    if op is Op.UPDATE and row is not None:
+    if op == Op.UPDATE and row is not None:
         body: dict[str, Any] = {"input": update_input(model, row, fields)}
     else:
         body = {"input": model.key_fields(key)}

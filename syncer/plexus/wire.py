@@ -41,9 +41,9 @@ class Plexus:
         """Environment names of the settings still needed."""
         return settings.missing(self._settings)
 
-    def partitions(self) -> Mapping[str, str]:
+    def partitions(self) -> Mapping[str, Sequence[str]]:
         """The settings pulls start from."""
-        return {k: v for k, v in self._settings.items() if k == "account_key"}
+        return {k: [v] for k, v in self._settings.items() if k == "account_key"}
 
     def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:
         """The wire text of a change."""
@@ -137,7 +137,7 @@ class PlexusLine:
                 differ.append((change, error))
             elif error is not None:
                 receipts.append(answers.failed(change, error))
-            elif record is None and change.op is not Op.DELETE:
+            elif record is None and change.op != Op.DELETE:
                 receipts.append(
                     Receipt(change.seq, Outcome.AMBIGUOUS, code="no-record", reason="answered with null and no error")
                 )
@@ -172,9 +172,10 @@ class PlexusLine:
                     raise
         return self._get(wanted)
 
-    def fetch(self, model: Model, keys: Sequence[str]) -> dict[str, Row | None]:
+    def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
         """Records by key text. Raises: RemoteError."""
         found: dict[str, Row | None] = {}
+        keys = list(known)
         for start in range(0, len(keys), _FETCH_BATCH):
             part = keys[start : start + _FETCH_BATCH]
             found.update(zip(part, self._get([(model, key) for key in part]), strict=True))

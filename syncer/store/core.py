@@ -119,6 +119,17 @@ ID_MAP = sa.Table(
     sqlite_with_rowid=False,
 )
 
+CALLER_KEY = sa.Table(
+    "caller_key",
+    METADATA,
+    sa.Column("remote", sa.Text, primary_key=True),
+    sa.Column("idem_key", sa.Text, primary_key=True),
+    _text("model", null=False),
+    _text("key", null=False),
+    _text("fingerprint", null=False),  # of what was asked under it; asking for something else is an error
+    sqlite_with_rowid=False,
+)
+
 REMOTE_STATE = sa.Table(
     "remote_state",
     METADATA,

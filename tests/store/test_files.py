@@ -17,6 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from syncer import Workspace
+from syncer.abeja.spec import MODELS as ABEJA
 from syncer.errors import (
     CorruptDatabase,
     DatabaseBusy,
@@ -29,6 +30,7 @@ from syncer.errors import (
     SettingError,
 )
 from syncer.plexus.spec import MODELS
+from syncer.prefactor.spec import MODELS as PREFACTOR
 from syncer.store import migrate, version
 from syncer.store.core import METADATA
 from syncer.store.database import Database
@@ -61,7 +63,8 @@ def test_durability_is_a_setting(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_migrations_make_what_the_descriptions_say(path: Path) -> None:
     """The newest schema and the tables the code works with are the same."""
     migrate.initialise(path)
-    build(MODELS.values(), METADATA)
+    for models in (MODELS, PREFACTOR, ABEJA):
+        build(models.values(), METADATA)
     with sa.create_engine(f"sqlite:///{path}", poolclass=sa.pool.NullPool).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []

@@ -65,7 +65,7 @@ def test_what_is_not_reading_is_refused(ws: Workspace, sql: str, tmp_path: Path)
 def test_a_query_that_runs_too_long_is_stopped(ws: Workspace) -> None:
     """The time limit ends what never would."""
     endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
-    with pytest.raises(QueryError, match="longer than 0[.]05 s"):
+    with pytest.raises(QueryError, match=r"longer than 0[.]05 s"):
         ws.query(endless, timeout_s=0.05)
 
 

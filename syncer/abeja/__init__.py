@@ -1,0 +1,1 @@
+"""ABEJA: its models described once, its wire, and its public client."""

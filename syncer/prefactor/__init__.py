@@ -1,0 +1,1 @@
+"""Prefactor: its models described once, its wire, and its public client."""
