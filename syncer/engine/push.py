@@ -17,8 +17,8 @@ from syncer.engine.backoff import longest_s, next_delay_s
 from syncer.engine.claim import claim
 from syncer.engine.report import Progress, RemoteReport, Watch
 from syncer.engine.settle import Settler
+from syncer.outbox import counts, queue
 from syncer.outbox import lease as leases
-from syncer.outbox import queue
 from syncer.outbox.lease import Lease
 from syncer.port import Change, Halt, Line, Outcome, Receipt, Remote
 from syncer.store.database import Database, Transaction
@@ -236,7 +236,7 @@ class Push:
             until, _ = leases.held_until(tx, self._remote.name)
             if until is not None and until > self._now:
                 return until, True
-            return queue.next_due(tx, self._remote.name, self._now), False
+            return counts.next_due(tx, self._remote.name, self._now), False
 
         return self._database.read(look)
 

@@ -10,8 +10,8 @@ from syncer.engine.pull import Pull
 from syncer.engine.push import Push
 from syncer.engine.report import RemoteReport, Report, Watch, unwatched
 from syncer.errors import RemoteError, SyncRunning
+from syncer.outbox import counts, runs
 from syncer.outbox import lease as leases
-from syncer.outbox import queue, runs
 from syncer.outbox.lease import Lease
 from syncer.port import Remote
 from syncer.store.database import Database, Transaction
@@ -69,7 +69,7 @@ class Sync:
                 lease.release(tx)
 
     def _push(self, remote: Remote, part: RemoteReport, lease: Lease) -> None:
-        total = self._database.read(lambda tx: queue.count(tx, remote.name))
+        total = self._database.read(lambda tx: counts.count(tx, remote.name))
         Push(
             self._database,
             remote,
@@ -99,9 +99,9 @@ class Sync:
 
     def _left(self, remote: Remote, part: RemoteReport, pushed: bool) -> None:
         def look(tx: Transaction) -> None:
-            part.waiting = queue.count(tx, remote.name)
-            part.attention = queue.count_attention(tx, remote.name)
-            part.later = queue.count_tried(tx, remote.name) if pushed else 0
-            part.next_due_at = queue.next_due(tx, remote.name, clock.stored_now())
+            part.waiting = counts.count(tx, remote.name)
+            part.attention = counts.count_attention(tx, remote.name)
+            part.later = counts.count_tried(tx, remote.name) if pushed else 0
+            part.next_due_at = counts.next_due(tx, remote.name, clock.stored_now())
 
         self._database.read(look)

@@ -25,8 +25,7 @@ _o = OUTBOX.c
 _KEYS = sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)
 _SEQS = sa.select(sa.func.json_each(sa.bindparam("seqs")).table_valued("value").c.value)
 
-_SENDABLE = sa.or_(_o.state == State.PENDING, _o.state == State.AMBIGUOUS)
-_STUCK = sa.or_(_o.state == State.PARKED, _o.state == State.CONFLICT)
+SENDABLE = sa.or_(_o.state == State.PENDING, _o.state == State.AMBIGUOUS)
 _APPEND = Statement(
     OUTBOX.insert().values(
         {
@@ -48,7 +47,7 @@ _CLAIMABLE = Statement(
     .where(
         _o.seq > sa.bindparam("after"),
         _o.remote == sa.bindparam("remote"),
-        _SENDABLE,
+        SENDABLE,
         sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
         ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
     )
@@ -110,25 +109,6 @@ _LEAVE = Statement(
     )
 )  # fmt: skip
 _REMOVE = Statement(OUTBOX.delete().where(_o.seq.in_(_SEQS)))
-_NEXT_DUE = Statement(
-    sa.select(sa.func.min(_o.due_at)).where(
-        _o.remote == sa.bindparam("remote"),
-        _SENDABLE,
-        _o.due_at > sa.bindparam("now"),
-        ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
-    )
-)
-
-
-_COUNT = Statement(sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote")))
-_COUNT_ATTENTION = Statement(
-    sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote"), _STUCK)
-)
-_COUNT_TRIED = Statement(
-    sa.select(sa.func.count())
-    .select_from(OUTBOX)
-    .where(_o.remote == sa.bindparam("remote"), _SENDABLE, sa.or_(_o.attempts > 0, _o.due_at.is_not(None)))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,27 +255,3 @@ def leave(tx: Transaction, seqs: Sequence[int], door: str, *, by: int | None = N
     listed = json.dumps(list(seqs))
     tx.run(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why})
     tx.run(_REMOVE, {"seqs": listed})
-
-
-def next_due(tx: Transaction, remote: str, now: str) -> str | None:
-    """When the next change that waits for its time is due; None when none does."""
-    row = tx.one(_NEXT_DUE, {"remote": remote, "now": now})
-    return row[0] if row else None
-
-
-def count(tx: Transaction, remote: str) -> int:
-    """How many changes wait for a remote."""
-    row = tx.one(_COUNT, {"remote": remote})
-    return int(row[0]) if row else 0
-
-
-def count_attention(tx: Transaction, remote: str) -> int:
-    """How many of them wait for a person: parked or in conflict."""
-    row = tx.one(_COUNT_ATTENTION, {"remote": remote})
-    return int(row[0]) if row else 0
-
-
-def count_tried(tx: Transaction, remote: str) -> int:
-    """How many were sent, without an answer that settles them, and will be sent again."""
-    row = tx.one(_COUNT_TRIED, {"remote": remote})
-    return int(row[0]) if row else 0

@@ -1,0 +1,55 @@
+"""How much waits, and when the next of it is due."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from syncer.outbox.queue import SENDABLE
+from syncer.port import State
+from syncer.store.core import OUTBOX
+from syncer.store.database import Statement, Transaction
+
+_o = OUTBOX.c
+_ahead = OUTBOX.alias("ahead")
+_STUCK = sa.or_(_o.state == State.PARKED, _o.state == State.CONFLICT)
+_NEXT_DUE = Statement(
+    sa.select(sa.func.min(_o.due_at)).where(
+        _o.remote == sa.bindparam("remote"),
+        SENDABLE,
+        _o.due_at > sa.bindparam("now"),
+        ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
+    )
+)
+_COUNT = Statement(sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote")))
+_COUNT_ATTENTION = Statement(
+    sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote"), _STUCK)
+)
+_COUNT_TRIED = Statement(
+    sa.select(sa.func.count())
+    .select_from(OUTBOX)
+    .where(_o.remote == sa.bindparam("remote"), SENDABLE, sa.or_(_o.attempts > 0, _o.due_at.is_not(None)))
+)
+
+
+def next_due(tx: Transaction, remote: str, now: str) -> str | None:
+    """When the next change that waits for its time is due; None when none does."""
+    row = tx.one(_NEXT_DUE, {"remote": remote, "now": now})
+    return row[0] if row else None
+
+
+def count(tx: Transaction, remote: str) -> int:
+    """How many changes wait for a remote."""
+    row = tx.one(_COUNT, {"remote": remote})
+    return int(row[0]) if row else 0
+
+
+def count_attention(tx: Transaction, remote: str) -> int:
+    """How many of them wait for a person: parked or in conflict."""
+    row = tx.one(_COUNT_ATTENTION, {"remote": remote})
+    return int(row[0]) if row else 0
+
+
+def count_tried(tx: Transaction, remote: str) -> int:
+    """How many were sent, without an answer that settles them, and will be sent again."""
+    row = tx.one(_COUNT_TRIED, {"remote": remote})
+    return int(row[0]) if row else 0
