@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from syncer.describe import Index, Model
-from syncer.plans import ByKey, Each, Scan, Since
+from syncer.plans import ByKey, Each, Listing, Scan, Since
 from syncer.plexus import naming
 
 
@@ -41,8 +41,8 @@ def page(model: Model, from_cursor: bool) -> str:
     """One page of the model's pull plan, aliased ``page``; variables ``p`` (partition), ``c`` (cursor), ``n``, ``t``."""
     plan = model.pull
     body = f"{{items{{{selection(model)}}} nextToken}}"
-    if plan is None:
-        raise ValueError(f"{model.name} is never pulled")
+    if plan is None or isinstance(plan, Listing):
+        raise ValueError(f"Plexus has no such way to pull {model.name}")
     if isinstance(plan, Scan):
         return f"query Pull($n:Int,$t:String){{page:{naming.list_field(model)}(limit:$n,nextToken:$t){body}}}"
     fields = (plan.field,) if isinstance(plan, ByKey) else plan.index

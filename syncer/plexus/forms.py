@@ -39,7 +39,7 @@ def create_input(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _create_plan(model: Model) -> tuple[tuple[str, Callable[[Row], Any] | None], ...]:
+def _create_plan(model: Model) -> tuple[tuple[str, Callable[[Mapping[str, Any]], Any] | None], ...]:
     return tuple(
         (f.name, partial(to_wire, f) if f.many or f.kind in (Kind.TIME, Kind.FLAG) else None)
         for f in model.fields
