@@ -59,32 +59,52 @@ class Workspace:
         """Plexus records by model and field names as Plexus spells them."""
         return self._records["plexus"]
 
+    @property
+    def prefactor(self) -> Records:
+        """Prefactor records: ``AgentInstance`` and ``AgentSpan``."""
+        return self._records["prefactor"]
+
+    @property
+    def abeja(self) -> Records:
+        """ABEJA records: ``Run`` and ``RunLogEvent``."""
+        return self._records["abeja"]
+
     def push(
         self,
         remotes: Remotes = None,
         *,
+        models: Sequence[str] | None = None,
         limit: int | None = None,
         wait_s: float = PATIENCE_S,
         watch: Watch = unwatched,
     ) -> Report:
-        """Send what waits, at most ``limit`` changes. Returns what happened; never raises for what a remote or network does.
+        """Send what waits, at most ``limit`` changes, of ``models`` only if given.
+
+        Returns what happened; never raises for what a remote or network does.
 
         ``wait_s``: how long to wait, without progress, for changes that become due; 0 sends only what is due now. Raises:
         SyncRunning while another sync of the same remote is at work.
         """
-        return Sync(self.database, watch=watch, wait_s=wait_s, limit=limit).run(self._remotes(remotes), pull=False)
+        return Sync(self.database, watch=watch, wait_s=wait_s, limit=limit).run(
+            self._remotes(remotes), pull=False, only=self._known(models)
+        )
 
     def pull(
         self,
         remotes: Remotes = None,
         *,
         models: Sequence[str] | None = None,
+        limit: int | None = None,
         full: bool = False,
         wait_s: float = PATIENCE_S,
         watch: Watch = unwatched,
     ) -> Report:
-        """Bring home what others wrote, of ``models`` only if given. ``full``: from the beginning. Like :meth:`push`."""
-        work = Sync(self.database, watch=watch, wait_s=wait_s)
+        """Bring home what others wrote, of ``models`` only if given. Like :meth:`push`.
+
+        ``full``: from the beginning. ``limit``: stop in the middle of a list after about so many records; the next pull goes
+        on there.
+        """
+        work = Sync(self.database, watch=watch, wait_s=wait_s, limit=limit)
         return work.run(self._remotes(remotes), push=False, full=full, only=self._known(models))
 
     def sync(
@@ -97,7 +117,7 @@ class Workspace:
         wait_s: float = PATIENCE_S,
         watch: Watch = unwatched,
     ) -> Report:
-        """Push, then pull. ``models`` chooses what is pulled. Like :meth:`push`."""
+        """Push, then pull, ``models`` only if given. Like :meth:`push`."""
         work = Sync(self.database, watch=watch, wait_s=wait_s, limit=limit)
         return work.run(self._remotes(remotes), full=full, only=self._known(models))
 

@@ -9,16 +9,18 @@ import click
 
 from syncer.cli.app import App, Descriptions, pass_app
 from syncer.cli.lazy import Command, Decorator, json_option
-from syncer.cli.render import export, listed, note, say_json
+from syncer.cli.render import export, listed, say_json
 
 if TYPE_CHECKING:
     from syncer.app import Workspace
     from syncer.engine.report import Report, Watch
 
-_TRY_LATER = 4
 _REMOTES = click.argument("remotes", metavar="[REMOTE]...", nargs=-1)
-_MODEL = click.option("-m", "--model", "models", metavar="MODEL", multiple=True, help="Pull only this model; repeatable.")
+_MODEL = click.option("-m", "--model", "models", metavar="MODEL", multiple=True, help="Only this model; repeatable.")
 _LIMIT = click.option("--limit", type=click.IntRange(min=1), help="Send at most so many changes.")
+_LIMIT_PULL = click.option(
+    "--limit", type=click.IntRange(min=1), help="Read about so many records, then stop; the next goes on."
+)
 _FULL = click.option("--full", is_flag=True, help="Pull from the beginning, not from where the last pull ended.")
 _WAIT = click.option(
     "--wait",
@@ -59,20 +61,26 @@ def sync(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int
 
 
 @click.command(cls=Command)
-@_all(_REMOTES, _LIMIT, _WAIT, _JSON)
+@_all(_REMOTES, _MODEL, _LIMIT, _WAIT, _JSON)
 @pass_app
-def push(app: App, remotes: tuple[str, ...], limit: int | None, wait_s: float) -> None:
+def push(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int | None, wait_s: float) -> None:
     """Only send what waits.
 
     To every REMOTE, or to those named; oldest change first, a record before those that point at it.
     """
-    _run(app, remotes, (), lambda ws, watch: ws.push(remotes or None, limit=limit, wait_s=wait_s, watch=watch))
+    chosen = models or None
+    _run(
+        app,
+        remotes,
+        models,
+        lambda ws, watch: ws.push(remotes or None, models=chosen, limit=limit, wait_s=wait_s, watch=watch),
+    )
 
 
 @click.command(cls=Command)
-@_all(_REMOTES, _MODEL, _FULL, _WAIT, _JSON)
+@_all(_REMOTES, _MODEL, _LIMIT_PULL, _FULL, _WAIT, _JSON)
 @pass_app
-def pull(app: App, remotes: tuple[str, ...], models: tuple[str, ...], full: bool, wait_s: float) -> None:
+def pull(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int | None, full: bool, wait_s: float) -> None:
     """Only bring home what others wrote.
 
     From every REMOTE, or from those named. Your own edits that still wait are kept.
@@ -82,7 +90,7 @@ def pull(app: App, remotes: tuple[str, ...], models: tuple[str, ...], full: bool
         app,
         remotes,
         models,
-        lambda ws, watch: ws.pull(remotes or None, models=chosen, full=full, wait_s=wait_s, watch=watch),
+        lambda ws, watch: ws.pull(remotes or None, models=chosen, limit=limit, full=full, wait_s=wait_s, watch=watch),
     )
 
 
@@ -94,19 +102,11 @@ def _run(app: App, remotes: tuple[str, ...], models: tuple[str, ...], work: Call
     with app.workspace() as workspace:
         with watching(in_lines=bool(app.verbose)) as watch:
             report = work(workspace, watch)
-        app.code = _code(report)
+        app.code = report.exit_code
         if app.json:
-            say_json(_hidden(app, {**report.as_dict(), "exit_code": app.code}))
+            say_json(_hidden(app, report.as_dict()))
         else:
             print_report(app, report)
-
-
-def _code(report: Report) -> int:
-    """The report's exit code; but where changes wait and no remote at all is configured, nothing was done: try later."""
-    parts = report.remotes.values()
-    if all(part.skipped for part in parts) and any(part.waiting for part in parts):
-        return _TRY_LATER
-    return report.exit_code
 
 
 def _check(app: App, remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
@@ -131,13 +131,11 @@ def _check_models(remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
     from syncer.errors import UsageError
     from syncer.spelling import near
 
-    known = {name: model for remote in remotes for name, model in Descriptions()[remote].items()}
+    known = [name for remote in remotes for name in Descriptions()[remote]]
     for name in models:
         if name not in known:
             hint = near(name, known) or f"models are: {', '.join(known)}"
             raise UsageError(f"{listed(list(remotes))} has no model {name!r}", hint=hint)
-        if known[name].pull is None:
-            note(f"{name} is never pulled: the remote has no way to list it")
 
 
 def _hidden(app: App, value: Any) -> Any:

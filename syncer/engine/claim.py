@@ -31,11 +31,20 @@ class Claimed:
     blocked: int
 
 
-def claim(database: Database, remote: Remote, lease: Lease, *, after: int, now: str, most: int) -> Claimed:
+def claim(
+    database: Database,
+    remote: Remote,
+    lease: Lease,
+    *,
+    after: int,
+    now: str,
+    most: int,
+    only: Sequence[str] | None = None,
+) -> Claimed:
     """Claim up to ``most`` changes behind number ``after`` in one transaction, attempt, key and body hash included."""
     with database.transaction() as tx:
         lease.renew(tx)
-        due = queue.claimable(tx, remote.name, remote.models, after=after, now=now, most=most)
+        due = queue.claimable(tx, remote.name, remote.models, after=after, now=now, most=most, only=only)
         if not due:
             return Claimed((), None, 0)
         due = due[: _most_together(due[0].attempts, most)]

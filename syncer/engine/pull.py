@@ -26,6 +26,10 @@ from syncer.store.database import Database, Transaction
 _KEYS_A_READ = 500
 
 
+class _Enough(Exception):
+    """As many records were read as asked for; the mark remembers where."""
+
+
 class Pull:
     """One pull of one remote under a lease. ``full``: from the start, as if nothing had been pulled before."""
 
@@ -39,10 +43,12 @@ class Pull:
         watch: Watch,
         full: bool = False,
         only: Sequence[str] | None = None,
+        limit: int | None = None,
         wait_s: float = 30.0,
         random: Random | None = None,
     ) -> None:
         self._wait_s = wait_s
+        self._left = limit
         self._random = random or Random()
         self._database = database
         self._remote = remote
@@ -59,6 +65,8 @@ class Pull:
             for model in self._remote.models.values():
                 if self._wanted(model):
                     self._model(line, model)
+        except _Enough:
+            self._report.notes.append("the limit was reached: the next pull goes on from there")
         finally:
             line.close()
 
@@ -173,6 +181,10 @@ class Pull:
         if page.skipped:
             self._report.notes.append(f"{model.name}: {page.skipped} records came without content and were left out")
         done = counts.added + counts.changed + counts.unchanged + counts.held
+        if self._left is not None:
+            self._left -= len(page.rows)
+            if self._left <= 0 and mark.token is not None:
+                raise _Enough
         self._watch(Progress(self._remote.name, "pull", model.name, done))
         return mark
 

@@ -84,6 +84,7 @@ class Push:
         watch: Watch,
         wait_s: float,
         limit: int | None = None,
+        only: Sequence[str] | None = None,
         total: int | None = None,
         random: Random | None = None,
     ) -> None:
@@ -94,6 +95,7 @@ class Push:
         self._watch = watch
         self._patience_s = self._wait_s = wait_s
         self._left = limit
+        self._only = only
         self._total = total
         self._random = random or Random()
         self._after: int | None = 0
@@ -136,7 +138,9 @@ class Push:
             if self._held():
                 return
             most = self._batch if self._left is None else min(self._batch, self._left)
-            claimed = claim(self._database, self._remote, self._lease, after=self._after, now=self._now, most=most)
+            claimed = claim(
+                self._database, self._remote, self._lease, after=self._after, now=self._now, most=most, only=self._only
+            )
             self._after = claimed.seen
             self._report.blocked += claimed.blocked
             if claimed.changes:

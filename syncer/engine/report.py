@@ -64,7 +64,7 @@ class RemoteReport:
     @property
     def exit_code(self) -> int:
         """4 when something is to be tried later, 3 when a person must look, else 0."""
-        if self.stopped or self.later:
+        if self.stopped or self.later or (self.skipped and self.waiting):
             return 4
         return 3 if self.attention else 0
 

@@ -20,7 +20,10 @@ PATIENCE_S = 30.0
 
 
 class Sync:
-    """What ``push``, ``pull`` and ``sync`` share. ``wait_s``: patience, without progress, for changes that are due soon."""
+    """What ``push``, ``pull`` and ``sync`` share. ``wait_s``: patience, without progress, for changes that are due soon.
+
+    ``limit``: the most changes to send, or, when only pulling, about how many records to read.
+    """
 
     def __init__(
         self, database: Database, *, watch: Watch = unwatched, wait_s: float = PATIENCE_S, limit: int | None = None
@@ -58,17 +61,25 @@ class Sync:
         lease = leases.acquire(self._database, remote.name)
         try:
             if push:
-                self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease))
+                self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease, only))
             if pull and part.stopped is None:
                 work = Pull(
-                    self._database, remote, lease, part, watch=self._watch, full=full, only=only, wait_s=self._wait_s
+                    self._database,
+                    remote,
+                    lease,
+                    part,
+                    watch=self._watch,
+                    full=full,
+                    only=only,
+                    wait_s=self._wait_s,
+                    limit=None if push else self._limit,
                 )
                 self._noted(remote, part, lease, "pull", work.run)
         finally:
             with self._database.transaction() as tx:
                 lease.release(tx)
 
-    def _push(self, remote: Remote, part: RemoteReport, lease: Lease) -> None:
+    def _push(self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None) -> None:
         total = self._database.read(lambda tx: counts.count(tx, remote.name))
         Push(
             self._database,
@@ -78,6 +89,7 @@ class Sync:
             watch=self._watch,
             wait_s=self._wait_s,
             limit=self._limit,
+            only=only,
             total=total if self._limit is None else min(total, self._limit),
         ).run()
 

@@ -23,6 +23,7 @@ from syncer.store.database import Statement, Transaction
 
 _o = OUTBOX.c
 _KEYS = sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)
+_ONLY = sa.select(sa.func.json_each(sa.bindparam("only")).table_valued("value").c.value)
 _SEQS = sa.select(sa.func.json_each(sa.bindparam("seqs")).table_valued("value").c.value)
 
 SENDABLE = sa.or_(_o.state == State.PENDING, _o.state == State.AMBIGUOUS)
@@ -49,6 +50,7 @@ _CLAIMABLE = Statement(
         _o.remote == sa.bindparam("remote"),
         SENDABLE,
         sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
+        sa.or_(sa.bindparam("only").is_(None), _o.model.in_(_ONLY)),
         ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
     )
     .order_by(_o.seq)
@@ -183,9 +185,19 @@ def append(
     return seq
 
 
-def claimable(tx: Transaction, remote: str, models: Mapping[str, Model], *, after: int, now: str, most: int) -> list[Change]:
-    """Due changes in order, each the first of its record, beginning behind number ``after``."""
-    rows = tx.all(_CLAIMABLE, {"remote": remote, "after": after, "now": now, "most": most})
+def claimable(
+    tx: Transaction,
+    remote: str,
+    models: Mapping[str, Model],
+    *,
+    after: int,
+    now: str,
+    most: int,
+    only: Sequence[str] | None = None,
+) -> list[Change]:
+    """Due changes in order, each the first of its record, beginning behind number ``after``, of models ``only`` if given."""
+    named = None if only is None else json.dumps(list(only))
+    rows = tx.all(_CLAIMABLE, {"remote": remote, "after": after, "now": now, "most": most, "only": named})
     return [_change(row, models) for row in rows]
 
 

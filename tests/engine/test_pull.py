@@ -272,6 +272,20 @@ def test_a_killed_pull_goes_on_where_it_was(
     assert rows(path, "SELECT count(*) FROM plexus_score_result") == [(502,)]
 
 
+def test_a_limited_pull_goes_on_where_it_stopped(
+    synced: Workspace, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Piece by piece everything comes home, nothing twice."""
+    upstream(sandbox)
+    sandbox.put_all("ScoreResult", [score_result(f"n{n:03}") for n in range(98)])
+    monkeypatch.setattr("syncer.plexus.wire.Plexus.limits", Limits(page=20))
+    added = []
+    while len(synced.plexus.find("ScoreResult")) < 100:
+        added.append(synced.pull(models=["Account", "ScoreResult"], limit=30).remotes["plexus"].pulled["ScoreResult"].added)
+    assert sum(added) == 100
+    assert len(added) > 2
+
+
 def test_a_stumbling_remote_is_asked_again(synced: Workspace, sandbox: Sandbox) -> None:
     """Reading may be repeated: lost answers, failures and throttling do not end a pull."""
     upstream(sandbox)

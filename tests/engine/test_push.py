@@ -394,6 +394,17 @@ def test_a_limit_is_kept(synced: Workspace, sandbox: Sandbox) -> None:
     assert synced.status().remotes["plexus"].waiting == 3
 
 
+def test_only_the_models_asked_for_are_sent(synced: Workspace, sandbox: Sandbox) -> None:
+    """Others stay where they are, also when they were written first."""
+    ids = scoring(synced)
+    synced.push(models=["Account", "Scorecard"])
+    assert {e.model for e in sandbox.effects()} == {"Account", "Scorecard"}
+    assert synced.push(models=["Item"]).acked == 1
+    assert sandbox.get("Item", ids["itemId"]) is not None
+    assert synced.push().exit_code == 0
+    assert sandbox.count("Score") == 1
+
+
 def test_interrupted_sending_becomes_ambiguous(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
     """What a dead sync left as sending is repeated with the same body and key."""
     account(synced)
