@@ -53,10 +53,16 @@ def checked_url(setting: str, url: str) -> str:
 
 
 class Session:
-    """Requests to one base address over one connection; used by one thread at a time."""
+    """Requests to one base address over one connection; used by one thread at a time.
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    ``timeout_s``: how long to wait for the connection, and for the answer.
+    """
+
+    def __init__(
+        self, url: str, headers: Mapping[str, str], *, timeout_s: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+    ) -> None:
         self._url = url
+        self._timeout_s = timeout_s
         self._session = requests.Session()
         # Reading the environment anew for each request costs a quarter of a small one; .netrc must never override a token.
         self._session.proxies.update(get_environ_proxies(url))
@@ -67,24 +73,33 @@ class Session:
         self._session.mount("http://", adapter)
         self._verify = _ca_bundle()
 
-    def post(self, body: bytes) -> Answer:
-        """The answer to one POST of JSON. Raises: NotSent, ReplyLost."""
+    def post(self, body: bytes, path: str = "") -> Answer:
+        """The answer to one POST of JSON, to ``path`` below the base address. Raises: NotSent, ReplyLost."""
+        return self._send("POST", path, body, None)
+
+    def get(self, path: str = "", query: Mapping[str, str] | None = None) -> Answer:
+        """The answer to one GET. Raises: NotSent, ReplyLost."""
+        return self._send("GET", path, None, query)
+
+    def _send(self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None) -> Answer:
         start = time.perf_counter()
         try:
-            response = self._session.post(
-                self._url,
+            response = self._session.request(
+                method,
+                self._url + path,
+                params=query,
                 data=body,
                 headers={"Content-Type": "application/json"},
-                timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+                timeout=self._timeout_s,
                 allow_redirects=False,
                 verify=self._verify,
             )
         except (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError) as exc:
-            raise NotSent(_why(exc)) from exc
+            raise NotSent(_why(exc, self._timeout_s)) from exc
         except requests.ConnectionError as exc:
-            raise (NotSent if _never_connected(exc) else ReplyLost)(_why(exc)) from exc
+            raise (NotSent if _never_connected(exc) else ReplyLost)(_why(exc, self._timeout_s)) from exc
         except requests.RequestException as exc:
-            raise ReplyLost(_why(exc)) from exc
+            raise ReplyLost(_why(exc, self._timeout_s)) from exc
         return Answer(response.status_code, response.content, response.headers, time.perf_counter() - start)
 
     def close(self) -> None:
@@ -113,7 +128,7 @@ def _never_connected(exc: BaseException) -> bool:
     return False
 
 
-def _why(exc: Exception) -> str:
+def _why(exc: Exception, timeout_s: tuple[float, float]) -> str:
     """The innermost reason, short and without addresses that may hold secrets."""
     text = str(exc)
     for marker, meaning in (
@@ -123,7 +138,7 @@ def _why(exc: Exception) -> str:
         ("Temporary failure in name resolution", "the host name cannot be resolved"),
         ("Network is unreachable", "the network is unreachable"),
         ("No route to host", "no route to the host"),
-        ("Read timed out", f"no answer within {READ_TIMEOUT_S:g} s"),
+        ("Read timed out", f"no answer within {timeout_s[1]:g} s"),
         ("Connection reset", "the connection was reset"),
         ("Remote end closed", "the connection was closed before an answer came"),
         ("CERTIFICATE_VERIFY_FAILED", "the certificate of the host cannot be verified"),
@@ -132,5 +147,5 @@ def _why(exc: Exception) -> str:
         if marker in text:
             return meaning
     if isinstance(exc, requests.ConnectTimeout):
-        return f"no connection within {CONNECT_TIMEOUT_S:g} s"
+        return f"no connection within {timeout_s[0]:g} s"
     return redacted(f"{type(exc).__name__}: {text}")[:300]
