@@ -69,6 +69,11 @@ def push(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int
     To every REMOTE, or to those named; oldest change first, a record before those that point at it.
     """
     chosen = models or None
+    _check(app, remotes, models)
+    idle = _nothing_waits(app, remotes)
+    if idle is not None:
+        _print(app, idle)
+        return
     _run(
         app,
         remotes,
@@ -96,17 +101,43 @@ def pull(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int
 
 def _run(app: App, remotes: tuple[str, ...], models: tuple[str, ...], work: Callable[[Workspace, Watch], Report]) -> None:
     from syncer.cli.bars import watching
-    from syncer.cli.summary import print_report
 
     _check(app, remotes, models)
     with app.workspace() as workspace:
         with watching(in_lines=bool(app.verbose)) as watch:
             report = work(workspace, watch)
-        app.code = report.exit_code
-        if app.json:
-            say_json(_hidden(app, report.as_dict()))
-        else:
-            print_report(app, report)
+        _print(app, report)
+
+
+def _print(app: App, report: Report) -> None:
+    from syncer.cli.summary import print_report
+
+    app.code = report.exit_code
+    if app.json:
+        say_json(_hidden(app, report.as_dict()))
+    else:
+        print_report(app, report)
+
+
+def _nothing_waits(app: App, remotes: tuple[str, ...]) -> Report | None:
+    """The report of a push that has nothing to send, found without loading the engine; None when something waits."""
+    from syncer import registry
+    from syncer.engine.report import RemoteReport, Report
+    from syncer.errors import DatabaseError
+
+    try:
+        with app.reader() as reader:
+            waiting = reader.one("SELECT 1 FROM outbox LIMIT 1")
+    except DatabaseError:
+        return None  # the writing side makes the file, or knows better what is wrong with it
+    if waiting is not None:
+        return None
+    report = Report()
+    for name in registry.chosen(remotes):
+        missing = app.missing(name)
+        notes = [f"not configured: set {listed(missing)}"] if missing else []
+        report.remotes[name] = RemoteReport(name, skipped=bool(missing), notes=notes)
+    return report
 
 
 def _check(app: App, remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
