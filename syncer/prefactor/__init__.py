@@ -1,1 +1,87 @@
-"""Prefactor: its models described once, its wire, and its public client."""
+"""Prefactor as `prefactor-http` spells it, over the local file: change the import line, keep the program.
+
+>>> from syncer.prefactor import BulkItem, BulkRequest, HttpClientConfig, PrefactorHttpClient
+
+``__all__`` is that of prefactor-http 0.1.0, whose API this is; ``__version__`` says so, and is not the version of syncer.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from syncer.prefactor.config import HttpClientConfig
+    from syncer.prefactor.errors import (
+        PrefactorApiError,
+        PrefactorAuthError,
+        PrefactorClientError,
+        PrefactorHttpError,
+        PrefactorNotFoundError,
+        PrefactorRetryExhaustedError,
+        PrefactorValidationError,
+    )
+    from syncer.prefactor.errors import (
+        PrefactorResponseContractError as PrefactorResponseContractError,
+    )
+    from syncer.prefactor.models import (
+        AgentInstance,
+        AgentInstanceSpanCounts,
+        AgentSchemaVersionForRegister,
+        AgentSpan,
+        AgentStatus,
+        AgentVersionForRegister,
+        ApiResponse,
+        BulkItem,
+        BulkOutput,
+        BulkRequest,
+        BulkResponse,
+        FinishInstanceRequest,
+        FinishStatus,
+        SpanTypeSchemaForCreate,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PrefactorHttpClient",
+    "HttpClientConfig",
+    "PrefactorHttpError",
+    "PrefactorApiError",
+    "PrefactorAuthError",
+    "PrefactorClientError",
+    "PrefactorNotFoundError",
+    "PrefactorRetryExhaustedError",
+    "PrefactorValidationError",
+    "AgentStatus",
+    "FinishStatus",
+    "AgentInstance",
+    "AgentInstanceSpanCounts",
+    "AgentVersionForRegister",
+    "AgentSchemaVersionForRegister",
+    "FinishInstanceRequest",
+    "SpanTypeSchemaForCreate",
+    "AgentSpan",
+    "ApiResponse",
+    "BulkItem",
+    "BulkRequest",
+    "BulkResponse",
+    "BulkOutput",
+]
+
+_CLIENT, _CONFIG, _ERRORS, _MODELS = (f"syncer.prefactor.{room}" for room in ("client", "config", "errors", "models"))
+_HOMES = {name: _ERRORS if name.endswith("Error") else _MODELS for name in [*__all__, "PrefactorResponseContractError"]}
+_HOMES |= {"PrefactorHttpClient": _CLIENT, "HttpClientConfig": _CONFIG}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: pydantic is not loaded before it is needed."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    """Every public name, imported yet or not."""
+    return sorted({*globals(), *_HOMES})
