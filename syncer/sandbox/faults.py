@@ -22,11 +22,13 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer given instead of applying the request."""
+    """An answer given instead of applying the request. ``body`` None: ``kind`` and ``message`` in the protocol's words."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    kind: str = "Failure"
+    message: str = ""
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,10 @@ class Fate:
     ending: Ending = Ending.SEND
 
 
-def _error(kind: str, message: str) -> bytes:
-    return f'{{"errors":[{{"errorType":"{kind}","message":"{message}"}}]}}'.encode()
-
-
-THROTTLED = Refusal(
-    429, {"Retry-After": "1", "Content-Type": JSON_TYPE}, _error("TooManyRequestsException", "Rate exceeded")
-)
+THROTTLED = Refusal(429, {"Retry-After": "1", "Content-Type": JSON_TYPE}, "TooManyRequestsException", "Rate exceeded")
 FAILURES = (
-    Refusal(500, {"Content-Type": JSON_TYPE}, _error("InternalFailure", "Internal server error")),
-    Refusal(503, {"Content-Type": JSON_TYPE}, _error("ServiceUnavailable", "Service unavailable")),
+    Refusal(500, {"Content-Type": JSON_TYPE}, "InternalFailure", "Internal server error"),
+    Refusal(503, {"Content-Type": JSON_TYPE}, "ServiceUnavailable", "Service unavailable"),
 )
 _PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in to this network.</body></html>"
 
@@ -62,7 +58,8 @@ class Faults:
     ``throttle``: 429 with ``Retry-After: 1``, nothing applied. ``fail_rate``: 500 or 503 with nothing applied, or (half
     of the time, where the protocol can say so) some parts of the request refused for lack of capacity.
     ``lose_reply_rate``: everything applied, then the connection closes without a byte. ``dealt`` counts what happened,
-    by name.
+    by name. ``only`` names the one remote that meets faults (None: every remote); requests to the others are served and
+    use up no switch.
     """
 
     latency_ms: float = 0
@@ -70,6 +67,7 @@ class Faults:
     lose_reply_rate: float = 0.0
     throttle: float = 0.0
     seed: int = 0
+    only: str | None = None
     dealt: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -85,7 +83,7 @@ class Faults:
         self, status: int, headers: Mapping[str, str] | None = None, body: bytes | None = None, count: int = 1
     ) -> None:
         """Answer the next ``count`` requests with ``status``, nothing applied."""
-        refusal = Refusal(status, headers or {"Content-Type": JSON_TYPE}, body or _error("Failure", f"status {status}"))
+        refusal = Refusal(status, headers or {"Content-Type": JSON_TYPE}, message=f"status {status}", body=body)
         self._add(Fate("failed", refusal=refusal), count)
 
     def stall_next(self, seconds: float) -> None:
@@ -98,7 +96,7 @@ class Faults:
 
     def html_next(self, status: int = 200) -> None:
         """Answer the next request as a captive portal does: a web page, nothing applied."""
-        self._add(Fate("html", refusal=Refusal(status, {"Content-Type": "text/html"}, _PAGE)))
+        self._add(Fate("html", refusal=Refusal(status, {"Content-Type": "text/html"}, body=_PAGE)))
 
     def refuse_parts_next(self) -> None:
         """Refuse some parts of the next request for lack of capacity (GraphQL: some aliases), apply the others."""
@@ -110,20 +108,24 @@ class Faults:
 
     def clear(self) -> None:
         """No more faults: rates to zero, switches unset."""
+        self.only = None
         self.latency_ms = self.fail_rate = self.lose_reply_rate = self.throttle = 0.0
         with self._lock:
             self._next.clear()
 
-    def fate(self, *, parts: bool) -> Fate:
-        """The fate of the request that just came in; ``parts``: its protocol can refuse parts of it."""
+    def fate(self, *, parts: bool, remote: str | None = None) -> Fate:
+        """The fate of the request that just came in for ``remote``; ``parts``: its protocol can refuse parts of it."""
         with self._lock:
-            fate = self._next.popleft() if self._next else self._drawn(parts)
+            fate = self._due(parts) if self.only in (None, remote) else Fate()
             self.dealt[fate.name] += 1
         return fate
 
     def _add(self, fate: Fate, count: int = 1) -> None:
         with self._lock:
             self._next.extend([fate] * count)
+
+    def _due(self, parts: bool) -> Fate:
+        return self._next.popleft() if self._next else self._drawn(parts)
 
     def _drawn(self, parts: bool) -> Fate:
         # Always the same number of draws, so that changing one rate does not move the others.

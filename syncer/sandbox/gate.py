@@ -15,6 +15,9 @@ HANG_UP = "syncer.hang_up"
 FATE = "syncer.fate"
 """Scope entry: the fate of the request, for protocols that can refuse parts of it."""
 
+Words = Callable[[Refusal], bytes]
+"""The body of a refusal, as a protocol writes its errors."""
+
 
 class Traffic:
     """How many requests came, and over how many connections."""
@@ -25,10 +28,17 @@ class Traffic:
 
 
 class Gate:
-    """An ASGI application around another one; ``parts``: that one can refuse parts of a request."""
+    """An ASGI application around that of ``remote``.
 
-    def __init__(self, app: ASGIApp, faults: Faults, traffic: Traffic, *, parts: bool = False) -> None:
+    ``words`` makes the body of an error in its protocol; ``parts``: it can refuse parts of a request.
+    """
+
+    def __init__(
+        self, app: ASGIApp, faults: Faults, traffic: Traffic, *, remote: str, words: Words, parts: bool = False
+    ) -> None:
         self._app = app
+        self._remote = remote
+        self._words = words
         self._faults = faults
         self._traffic = traffic
         self._parts = parts
@@ -40,12 +50,12 @@ class Gate:
         self._traffic.requests += 1
         if scope.get("client"):
             self._traffic.clients.add(tuple(scope["client"]))
-        fate = self._faults.fate(parts=self._parts)
+        fate = self._faults.fate(parts=self._parts, remote=self._remote)
         scope[FATE] = fate
         if fate.latency_s:
             await asyncio.sleep(fate.latency_s)
         if fate.refusal:
-            await _refuse(fate.refusal, receive, send)
+            await _refuse(fate.refusal, self._words(fate.refusal), receive, send)
         elif fate.stall_s or fate.ending is not Ending.SEND:
             await self._spoil(fate, scope, receive, send)
         else:
@@ -71,14 +81,15 @@ class Gate:
         await _disconnected(receive)
 
 
-async def _refuse(refusal: Refusal, receive: Receive, send: Send) -> None:
+async def _refuse(refusal: Refusal, words: bytes, receive: Receive, send: Send) -> None:
     # The body is read although nobody wants it: else the server could not keep the connection.
     while (await receive()).get("more_body"):
         pass
-    headers = {"Content-Length": str(len(refusal.body)), **refusal.headers}
+    body = words if refusal.body is None else refusal.body
+    headers = {"Content-Length": str(len(body)), **refusal.headers}
     pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": pairs})
-    await send({"type": "http.response.body", "body": refusal.body})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _send_half(held: list[Message], send: Send) -> None:

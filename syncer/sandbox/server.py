@@ -16,9 +16,11 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from syncer.errors import UsageError
+from syncer.sandbox.abeja.hooks import Hooks as AbejaHooks
 from syncer.sandbox.app import Options, Parts, build
 from syncer.sandbox.faults import Faults
 from syncer.sandbox.gate import HANG_UP
+from syncer.sandbox.prefactor.hooks import Hooks as PrefactorHooks
 from syncer.sandbox.storage import Effect
 
 HOST = "127.0.0.1"
@@ -48,13 +50,15 @@ class Sandbox:
     """A running sandbox in this process: ``with Sandbox(Options()) as s: ...``.
 
     ``settings`` and ``url`` are what clients need; ``faults`` may be changed at any time. Rows are Plexus rows, keyed by
-    id or by the JSON list of the key's parts.
+    id or by the JSON list of the key's parts; those of the other platforms are under ``prefactor`` and ``abeja``.
     """
 
     def __init__(self, options: Options | None = None, port: int = 0) -> None:
         self._app = build(options or Options())
         self._parts: Parts = self._app.state.parts
         self.faults: Faults = self._parts.faults
+        self.prefactor: PrefactorHooks = self._parts.prefactor.hooks
+        self.abeja: AbejaHooks = self._parts.abeja.hooks
         try:
             self._listener = _listener(port)
         except (OSError, OverflowError) as exc:
@@ -110,9 +114,9 @@ class Sandbox:
         """Over how many connections they came."""
         return len(self._parts.traffic.clients)
 
-    def effects(self, model: str | None = None, op: str | None = None) -> list[Effect]:
-        """Every applied mutation in order, optionally of one model and one of create, update, delete."""
-        return self._parts.storage.effects("plexus", model, op)
+    def effects(self, model: str | None = None, op: str | None = None, *, remote: str = "plexus") -> list[Effect]:
+        """Every applied mutation of a remote in order, optionally of one model and of one kind."""
+        return self._parts.storage.effects(remote, model, op)
 
     def count(self, model: str) -> int:
         """How many rows the model has."""

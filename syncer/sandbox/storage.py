@@ -14,15 +14,17 @@ from syncer.errors import UsageError
 _EFFECTS = """
 CREATE TABLE IF NOT EXISTS effect (
     seq INTEGER PRIMARY KEY, remote TEXT NOT NULL, model TEXT NOT NULL, key TEXT NOT NULL, op TEXT NOT NULL,
-    request TEXT NOT NULL
+    request TEXT NOT NULL, mark TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS ix_effect_model ON effect (remote, model, key);
 """
 
-_NOTE = "INSERT INTO effect (remote, model, key, op, request) VALUES (?, ?, ?, ?, ?)"
+_ADD_MARK = "ALTER TABLE effect ADD COLUMN mark TEXT NOT NULL DEFAULT ''"  # files from before there were marks
+
+_NOTE = "INSERT INTO effect (remote, model, key, op, request, mark) VALUES (?, ?, ?, ?, ?, ?)"
 
 _EFFECTS_OF = """
-SELECT remote, model, key, op, request FROM effect
+SELECT remote, model, key, op, request, mark FROM effect
 WHERE remote = ? AND (? IS NULL OR model = ?) AND (? IS NULL OR op = ?) ORDER BY seq
 """
 
@@ -31,7 +33,8 @@ class Effect(NamedTuple):
     """One applied mutation: what it did to which record, and the request that carried it.
 
     A request that succeeded without changing anything (an identical create repeated, the delete of an absent record)
-    leaves no effect.
+    leaves no effect. ``mark`` is what the client sent to tell repeats: Prefactor's idempotency key, the environment of an
+    ABEJA run as JSON; nothing for Plexus.
     """
 
     remote: str
@@ -39,6 +42,7 @@ class Effect(NamedTuple):
     key: str
     op: str
     request: str
+    mark: str = ""
 
 
 def _unusable(path: Path | None, exc: sqlite3.Error) -> UsageError:
@@ -75,6 +79,8 @@ class Storage:
             run("PRAGMA synchronous = NORMAL")
             run("PRAGMA wal_autocheckpoint = 10000")
         self.connection.executescript(_EFFECTS)
+        if "mark" not in [row[1] for row in run("PRAGMA table_info(effect)")]:
+            run(_ADD_MARK)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

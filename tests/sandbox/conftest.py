@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from syncer.sandbox import Options, Sandbox
+from tests.sandbox.rest import AbejaCaller, PrefactorCaller
 
 
 class Reply:
@@ -148,3 +149,19 @@ def _write(
         f"{{ r: {op}{model}(input: $i, condition: $c) {{ {selection} }} }}"
     )
     return call(document, {"i": record, "c": condition or None})
+
+
+@pytest.fixture
+def prefactor(sandbox: Sandbox) -> Iterator[PrefactorCaller]:
+    """A connection to the Prefactor of ``sandbox``."""
+    caller = PrefactorCaller(sandbox)
+    yield caller
+    caller.close()
+
+
+@pytest.fixture
+def abeja(sandbox: Sandbox) -> Iterator[AbejaCaller]:
+    """A connection to the ABEJA of ``sandbox``."""
+    caller = AbejaCaller(sandbox)
+    yield caller
+    caller.close()

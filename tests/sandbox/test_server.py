@@ -26,11 +26,17 @@ print("ended")
 """
 
 
-def test_settings_name_the_endpoint(sandbox):
-    """The settings are those that syncer reads, for the port that was free."""
+def test_settings_name_the_endpoints(sandbox):
+    """The settings are those that syncer reads for all three remotes, for the port that was free."""
     assert sandbox.settings == {
         "PLEXUS_API_URL": f"http://127.0.0.1:{sandbox.port}/plexus/graphql",
         "PLEXUS_API_KEY": "sandbox-key",
+        "PREFACTOR_API_URL": f"http://127.0.0.1:{sandbox.port}/prefactor",
+        "PREFACTOR_API_TOKEN": "sandbox-prefactor-token",
+        "ABEJA_API_URL": f"http://127.0.0.1:{sandbox.port}/abeja",
+        "PLATFORM_AUTH_TOKEN": "sandbox-abeja-token",
+        "ABEJA_ORGANIZATION_ID": "1234567890123",
+        "ABEJA_DEPLOYMENT_IDS": "1111111111111,2222222222222",
     }
     assert sandbox.url == sandbox.settings["PLEXUS_API_URL"]
 

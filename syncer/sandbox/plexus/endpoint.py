@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from syncer import clock
-from syncer.sandbox.faults import JSON_TYPE, Fate, refused_parts
+from syncer.sandbox.faults import JSON_TYPE, Fate, Refusal, refused_parts
 from syncer.sandbox.gate import FATE
 from syncer.sandbox.plexus.api import Plexus, Refusing
 
@@ -35,6 +35,11 @@ def endpoint(plexus: Plexus) -> ASGIApp:
         return Response(reply.body, reply.status, headers, JSON_TYPE)
 
     return Router(routes=[Route("/graphql", graphql, methods=["POST"])])
+
+
+def words(refusal: Refusal) -> bytes:
+    """A refusal as AppSync says it."""
+    return f'{{"errors":[{{"errorType":"{refusal.kind}","message":"{refusal.message}"}}]}}'.encode()
 
 
 def _refusing(fate: Fate | None) -> Refusing | None:
