@@ -53,6 +53,7 @@ class Gate:
         fate = self._faults.fate(parts=self._parts, remote=self._remote)
         scope[FATE] = fate
         if fate.latency_s:
+            receive = await _arrived(receive)  # what arrived is served, also when the client does not wait for the answer
             await asyncio.sleep(fate.latency_s)
         if fate.refusal:
             await _refuse(fate.refusal, self._words(fate.refusal), receive, send)
@@ -79,6 +80,21 @@ class Gate:
         hang_up: Callable[[], None] = scope[HANG_UP]
         hang_up()
         await _disconnected(receive)
+
+
+async def _arrived(receive: Receive) -> Receive:
+    """Read the whole request; a receive that hands it out again, then goes on with the connection."""
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    waiting = iter(messages)
+
+    async def again() -> Message:
+        for message in waiting:
+            return message
+        return await receive()
+
+    return again
 
 
 async def _refuse(refusal: Refusal, words: bytes, receive: Receive, send: Send) -> None:

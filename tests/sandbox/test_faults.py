@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections import Counter
 
 import pytest
@@ -152,3 +153,17 @@ def test_everything_is_applied_once_under_a_storm(connect, result):
                     break
         assert sorted(effect.key for effect in stormy.effects("ScoreResult")) == sorted(f"r{n}" for n in range(40))
         assert {"lost", "failed", "partial", "throttled", "served"} == set(stormy.faults.dealt)
+
+
+def test_a_request_whose_client_goes_away_is_still_served(call, sandbox):
+    """Latency holds the answer back, not the work: hanging up early leaves the effect, as on a real server."""
+    sandbox.faults.latency_ms = 30
+    body = json.dumps({"query": 'mutation { createAccount(input: {name: "n", key: "k"}) { id } }'}).encode()
+    head = f"POST /plexus/graphql HTTP/1.1\r\nHost: x\r\nx-api-key: sandbox-key\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", sandbox.port)) as connection:
+        connection.sendall(head.encode() + body)
+    for _ in range(50):  # each look takes the latency, and another connection
+        if sandbox.count("Account"):
+            break
+        call("{ listAccounts { items { id } } }", {})
+    assert sandbox.count("Account") == 1
