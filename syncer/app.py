@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from syncer.engine.write import Records
 from syncer.errors import UsageError
 from syncer.outbox import status
 from syncer.outbox.status import Status
+from syncer.port import Remote
 from syncer.store import migrate
 from syncer.store.database import Database
 from syncer.store.location import path_of
@@ -162,6 +164,10 @@ class Workspace:
     def __repr__(self) -> str:
         return f"<Workspace {self.path}>"
 
+    def remote(self, name: str, settings: Settings | None = None) -> Remote:
+        """A remote as configured here, or as ``settings`` say, to look at it outside of any sync. Raises: SettingError."""
+        return registry.remote(name, settings or self.settings)
+
     def _remotes(self, wanted: Remotes) -> list[Any]:
         return [registry.remote(name, self.settings) for name in registry.chosen(wanted)]  # type: ignore[arg-type]
 
@@ -173,6 +179,22 @@ class Workspace:
 
                 raise UsageError(f"there is no model {name!r}", hint=near(name, known))
         return models
+
+
+_shared: dict[str, Workspace] = {}
+_shared_lock = threading.Lock()
+
+
+def shared() -> Workspace:
+    """The workspace that environment and ``syncer.toml`` name, for clients that are given none.
+
+    Opened once in a process; nobody closes it. Raises: as :meth:`Workspace.open`.
+    """
+    settings = _load(None, None, None)
+    with _shared_lock:
+        if settings.db not in _shared:
+            _shared[settings.db] = Workspace(settings)
+        return _shared[settings.db]
 
 
 def _load(db: str | os.PathLike[str] | None, path: str | os.PathLike[str] | None, profile: str | None) -> Settings:

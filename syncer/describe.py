@@ -124,7 +124,8 @@ class Action:
 class Model:
     """One kind of record of one remote. ``legacy``: today's deployments may lack it. ``closed``: our credentials may not
     use it, so its rows stay local. ``key``: the field or fields that identify a record.
-    ``changed_at``: the field that tells the version of a record. ``time_digits``: decimals of a second the remote keeps."""
+    ``changed_at``: the field that tells the version of a record. ``time_digits``: decimals of a second the remote keeps.
+    ``ops``: what the remote lets clients do. ``local_ids``: only the remote makes ids; a local one stands in until then."""
 
     name: str
     fields: tuple[Field, ...]
@@ -138,6 +139,8 @@ class Model:
     actions: tuple[Action, ...] = ()
     changed_at: str = "updatedAt"
     time_digits: int = 3
+    ops: tuple[str, ...] = ("create", "update", "delete")
+    local_ids: bool = False
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -175,8 +178,18 @@ class Model:
         return tuple(
             f.name
             for f in self.fields
-            if f.required and f.origin in (Origin.CALLER, Origin.LOCAL) and not (f.name == "id" and self.key == ("id",))
+            if f.required and f.origin in (Origin.CALLER, Origin.LOCAL) and not (f.name in self.key and self.mints)
         )
+
+    @cached_property
+    def mints(self) -> bool:
+        """True when the id of a new record is made here unless the caller brings one."""
+        return self.key == ("id",) or self.local_ids
+
+    def require_op(self, op: str) -> None:
+        """Raises: InvalidInput when the remote has no way to do this to such a record."""
+        if op not in self.ops:
+            raise InvalidInput(f"{self.remote} has no way to {op} a {self.name}; nothing was stored")
 
     @cached_property
     def index_keys(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from random import Random
 from uuid import UUID, uuid4
 
+_LOCAL = "local-"
 _uuid: Callable[[], UUID] = uuid4
 
 
@@ -40,6 +41,16 @@ def is_minted(key: str) -> bool:
 def new_key() -> str:
     """A fresh idempotency key (32 hex characters; remotes allow 8 to 64)."""
     return _uuid().hex
+
+
+def new_local_id() -> str:
+    """A stand-in for an id that only the remote can make: ``local-`` and 32 hex characters."""
+    return f"{_LOCAL}{new_key()}"
+
+
+def is_local(key: str) -> bool:
+    """True for a stand-in of :func:`new_local_id`, which no remote knows."""
+    return key.startswith(_LOCAL)
 
 
 def owner() -> str:

@@ -54,14 +54,16 @@ class Scan:
 class Listing:
     """Pull: the whole list of every value of ``field`` known here, or of every value in the setting ``setting``.
 
-    ``newest_first``: the list may be left at a page on which everything was known already and final. ``unfinished`` (field,
-    final values) names the records that are read again by id until final.
+    ``newest_first``: the time by which the list is ordered so; it may then be left at a page on which everything was known
+    already and final, and that reaches back behind the last complete walk. ``unfinished`` (field, final values) names the
+    records that are read again by id until final. ``needs``: environment names to set where ``setting`` has no value.
     """
 
     unfinished: tuple[str, tuple[str, ...]]
     field: str | None = None
     setting: str | None = None
-    newest_first: bool = False
+    newest_first: str | None = None
+    needs: str = ""
 
 
 Pull: TypeAlias = ByKey | Since | Each | Scan | Listing | None

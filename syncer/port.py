@@ -7,7 +7,7 @@ what a column holds (times as 27-character text, JSON as text, flags as 0 or 1).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -42,7 +42,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One waiting write. ``body`` is the frozen wire text, None until the first attempt; it never changes under a key."""
+    """One waiting write. ``body`` is the frozen wire text, None until the first attempt; it never changes under a key.
+
+    ``state`` and ``attempted_at`` tell of the attempt before this one.
+    """
 
     seq: int
     model: Model
@@ -54,6 +57,7 @@ class Change:
     attempts: int
     body: str | None = None
     created_at: str = ""
+    attempted_at: str | None = None
 
     @property
     def edits(self) -> bool:
@@ -81,7 +85,8 @@ class Receipt:
     """``stored``: what the remote says of the record now, in stored form (all fields for DIFFERS, None if it has none).
 
     ``key``: the record's key on the remote where that made it; the local one becomes it everywhere. ``due_s``: when to ask
-    again at the earliest, in seconds.
+    again at the earliest, in seconds. ``reason`` of an acked change, if any, is kept with it in the ledger.
+    ``others``: what the answer says of other records, for the rows there are of them: (model, key, fields in stored form).
     """
 
     seq: int
@@ -91,6 +96,7 @@ class Receipt:
     reason: str = ""
     key: str | None = None
     due_s: float | None = None
+    others: tuple[tuple[Model, str, Row], ...] = ()
 
 
 class Halt(StrEnum):
@@ -106,7 +112,7 @@ class Reply:
     """Receipts for every change of one batch.
 
     ``divisible``: the request as a whole was refused and nothing ran; send halves. ``halt`` and ``retry_after_s``: wait.
-    ``elapsed_s``: how long the remote took, which steers the batch size.
+    ``elapsed_s``: how long the remote took, which steers the batch size. ``notes``: what people should read in the report.
     """
 
     receipts: tuple[Receipt, ...]
@@ -115,6 +121,7 @@ class Reply:
     retry_after_s: float | None = None
     reason: str = ""
     elapsed_s: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +143,17 @@ class Ask:
 class Page:
     """``rows``: stored values in the order of ``model.fields``, then ``extra``. ``token`` is None on the last page.
 
-    ``server_time``: the remote's clock when it answered, stored form, or None.
+    ``server_time``: the remote's clock when it answered, stored form, or None. ``made``: idempotency keys, by record key, of
+    records that carry the key of the create that made them; of records with the same one, the first is the one to keep.
+    ``notes``: what people should read in the report.
     """
 
     rows: Sequence[tuple[Any, ...]]
     token: str | None = None
     server_time: str | None = None
     skipped: int = 0
+    made: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # the command line asks for names only, and must start fast
 
 _ROOMS = {
     "plexus": ("syncer.plexus.spec", "syncer.plexus.wire", "syncer.plexus.settings"),
+    "prefactor": ("syncer.prefactor.spec", "syncer.prefactor.wire", "syncer.prefactor.settings"),
+    "abeja": ("syncer.abeja.spec", "syncer.abeja.wire", "syncer.abeja.settings"),
 }
 
 

@@ -17,6 +17,7 @@ SETTINGS = (
     Setting("organization_id", "ABEJA_ORGANIZATION_ID", optional=True),
     Setting("deployment_ids", "ABEJA_DEPLOYMENT_IDS", optional=True),
     Setting("strict", "ABEJA_STRICT", optional=True),
+    Setting("timeout_s", "ABEJA_SDK_CONNECTION_TIMEOUT", optional=True),
 )
 _CREDENTIALS = (
     ("auth_token",),

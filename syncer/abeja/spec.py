@@ -15,7 +15,12 @@ def _server(name: str) -> Field:
     return Field(name, Kind.TIME, origin=Origin.STAMP)
 
 
-RUN = Model(
+def _only_when_created(name: str) -> Field:
+    """What the platform tells in the answer to a create alone: later records must not wipe it out."""
+    return Field(name, Kind.INTEGER, origin=Origin.LOCAL)
+
+
+_RUN = Model(
     "Run",
     fields=(
         Field("run_id", Kind.ID, required=True),
@@ -27,7 +32,7 @@ RUN = Model(
         json_value("input_data"),
         json_value("output_template"),
         integer("retry_count"),
-        integer("distribution"),
+        _only_when_created("distribution"),
         text("status", required=True),
         json_value("user_env_vars"),
         _server("created_at"),
@@ -37,10 +42,17 @@ RUN = Model(
     key=("run_id",),
     changed_at="modified_at",
     time_digits=6,
-    pull=Listing(setting="deployments", newest_first=True, unfinished=("status", FINAL_STATES)),
+    ops=("create",),
+    local_ids=True,
+    pull=Listing(
+        setting="deployments",
+        needs="ABEJA_ORGANIZATION_ID and ABEJA_DEPLOYMENT_IDS",
+        newest_first="created_at",
+        unfinished=("status", FINAL_STATES),
+    ),
 )
 
-RUN_LOG_EVENT = Model(
+_RUN_LOG_EVENT = Model(
     "RunLogEvent",
     fields=(
         Field("id", Kind.ID, required=True),
@@ -52,7 +64,9 @@ RUN_LOG_EVENT = Model(
     indexes=(Index("run_id", ("timestamp", "occurrence")),),
     changed_at="timestamp",
     time_digits=6,
+    ops=(),
     pull=Each("Run", ("run_id",), live=("status", FINAL_STATES), cursor="timestamp"),
 )
 
-MODELS = catalogue("abeja", (RUN, RUN_LOG_EVENT))
+MODELS = catalogue("abeja", (_RUN, _RUN_LOG_EVENT))
+RUN, RUN_LOG_EVENT = MODELS["Run"], MODELS["RunLogEvent"]

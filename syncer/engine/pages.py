@@ -45,7 +45,7 @@ def merge(tx: Transaction, model: Model, key: str, record: Row) -> None:
     """Let ``record`` become the base of a row with waiting edits; what both sides changed becomes a conflict.
 
     Left alone: records whose create or delete waits (the push compares them), and those with a change that may be applied
-    already (its replay will tell).
+    already (its replay will tell). An action keeps what it sets: whether it may still be done is the remote's to say.
     """
     changes = queue.of_record(tx, model, key)
     if any(not c.edits or c.state in (State.SENDING, State.AMBIGUOUS) for c in changes):
@@ -57,6 +57,8 @@ def merge(tx: Transaction, model: Model, key: str, record: Row) -> None:
     found = merged(model, base, row, record, edited)
     bases.put(tx, model, key, record)
     rows.put(tx, model, [rows.sql(model).as_tuple(found.row)])
+    if model.action(changes[0].op) is not None:
+        return
     if found.clashes:
         first = changes[0]
         conflicts.add(tx, model, key, first.seq, found.clashes)

@@ -14,7 +14,7 @@ from syncer import clock
 from syncer.cache import marks, rows
 from syncer.cache.marks import Mark
 from syncer.describe import Model
-from syncer.engine import pages
+from syncer.engine import adopting, pages
 from syncer.engine.asking import Asking
 from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
 from syncer.errors import RemoteRefused
@@ -24,6 +24,7 @@ from syncer.port import Ask, Page, Remote, Row
 from syncer.store.database import Database, Transaction
 
 _KEYS_A_READ = 500
+_LATE_S = 600.0  # how late a record may show in a list
 
 
 class _Enough(Exception):
@@ -111,32 +112,37 @@ class Pull:
         values = self._remote.partitions().get(plan.setting, ())
         for value in values:
             self._partition(line, model, f"{plan.field}={value}", value, None, 0.0, counts)
-        if not values and not self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)):
-            self._report.notes.append(f"no {model.name} to pull from: set PLEXUS_ACCOUNT_KEY")
+        self._nothing_to_ask(model, values, "PLEXUS_ACCOUNT_KEY")
+
+    def _nothing_to_ask(self, model: Model, values: Sequence[str], needs: str) -> None:
+        if needs and not values and not self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)):
+            self._report.notes.append(f"no {model.name} to pull from: set {needs}")
 
     def _values(self, model: Model, plan: Listing) -> Sequence[str]:
         if plan.setting is not None:
-            return self._remote.partitions().get(plan.setting, ())
+            values = self._remote.partitions().get(plan.setting, ())
+            self._nothing_to_ask(model, values, plan.needs)
+            return values
         return self._database.read(lambda tx: rows.distinct(tx, model, plan.field or ""))
 
     def _listing(self, line: Asking, model: Model, plan: Listing, value: str, counts: Pulled) -> None:
         """Walk the list of one value; a walk that was interrupted is ended first, then the news on top are read."""
         mark = self._database.read(lambda tx: marks.get(tx, model, f"list {value}"))
-        interrupted = mark.token is not None
+        interrupted, known_until, began = mark.token is not None, mark.position, mark.started_at
         while True:
             page = line.page(Ask(model, value, None, mark.token, self._remote.limits.page))
+            began = began or page.server_time or clock.stored_now()
             before = counts.added + counts.changed
             mark = self._store(model, page, _moved(model, mark, page, None), counts)
-            seen = plan.newest_first and not self._full and not interrupted and counts.added + counts.changed == before
-            if mark.token is not None and not (seen and _all_final(model, page, plan.unfinished)):
+            seen = not self._full and not interrupted and counts.added + counts.changed == before
+            if mark.token is not None and not (seen and _nothing_below(model, page, plan, known_until)):
                 continue
             if not interrupted:
                 break
-            interrupted, mark = False, mark.restarted()
-        if mark.token is not None:
-            with self._database.transaction() as tx:
-                self._lease.renew(tx)
-                marks.put(tx, model, replace(mark.restarted(), complete_at=clock.stored_now()))
+            interrupted, mark, known_until, began = False, mark.restarted(), began, None
+        with self._database.transaction() as tx:
+            self._lease.renew(tx)
+            marks.put(tx, model, replace(mark.restarted(), position=began, complete_at=clock.stored_now()))
 
     def _parents(self, name: str) -> Iterator[str]:
         """Keys of the parent model's rows, in order, a few at a time."""
@@ -172,8 +178,10 @@ class Pull:
     def _store(self, model: Model, page: Page, mark: Mark, counts: Pulled) -> Mark:
         with self._database.transaction() as tx:
             self._lease.renew(tx)
+            twice = adopting.adopt(tx, self._remote.models, model, page.made) if page.made else []
             stored = pages.apply(tx, model, page.rows)
             marks.put(tx, model, mark)
+        self._report.notes += [*page.notes, *twice]
         counts.added += stored.added
         counts.changed += stored.changed
         counts.unchanged += stored.unchanged
@@ -246,11 +254,14 @@ class Pull:
             counts.held += stored.held
 
 
-def _all_final(model: Model, page: Page, unfinished: tuple[str, tuple[str, ...]]) -> bool:
-    """True when no record of the page can change any more."""
-    name, final = unfinished
-    at = [f.name for f in model.fields].index(name)
-    return all(row[at] in final for row in page.rows)
+def _nothing_below(model: Model, page: Page, plan: Listing, known_until: str | None) -> bool:
+    """True when no record of the page can change any more, and all below it were there when the list was last read whole."""
+    if plan.newest_first is None or known_until is None:
+        return False
+    names = [f.name for f in model.fields]
+    state, made, final = names.index(plan.unfinished[0]), names.index(plan.newest_first), plan.unfinished[1]
+    until = _earlier(known_until, _LATE_S) or ""
+    return all(row[state] in final for row in page.rows) and any((row[made] or until) < until for row in page.rows)
 
 
 def _moved(model: Model, mark: Mark, page: Page, cursor: str | None) -> Mark:

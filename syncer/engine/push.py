@@ -44,6 +44,7 @@ class Delivery:
     retry_after_s: float | None = None
     reason: str = ""
     elapsed_s: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -64,11 +65,12 @@ def deliver(line: Line, changes: Sequence[Change]) -> Delivery:
             return first
         second = deliver(line, changes[middle:])
         second.pairs = first.pairs + second.pairs
+        second.notes = first.notes + second.notes
         second.requests += first.requests + 1
         return second
     by_seq = {receipt.seq: receipt for receipt in reply.receipts}
     pairs = [(change, by_seq[change.seq]) for change in changes]
-    return Delivery(pairs, 1, reply.halt, reply.retry_after_s, reply.reason, reply.elapsed_s)
+    return Delivery(pairs, 1, reply.halt, reply.retry_after_s, reply.reason, reply.elapsed_s, reply.notes)
 
 
 class Push:
@@ -173,6 +175,7 @@ class Push:
     def _settle(self, delivery: Delivery) -> None:
         report = self._report
         report.requests += delivery.requests
+        report.notes += delivery.notes
         self._failures = self._failures + 1 if delivery.failed else 0
         with self._database.transaction() as tx:
             self._lease.renew(tx)

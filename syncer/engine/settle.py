@@ -51,6 +51,7 @@ class Settler:
         self._acked: list[tuple[Change, Row]] = []
         self._edited_since: list[tuple[Change, Row]] = []
         self._due: dict[int, str] = {}
+        self._why: dict[int, str] = {}
         self.tally = Tally()
 
     def settle(self, pairs: Sequence[tuple[Change, Receipt]]) -> Tally:
@@ -58,6 +59,8 @@ class Settler:
         for change, receipt in pairs:
             if receipt.outcome is Outcome.ACKED:
                 named = self._renamed(change, receipt)
+                if receipt.reason:
+                    self._why[change.seq] = receipt.reason
                 self._acked.append((named, receipt.stored or {}))
             elif receipt.outcome is Outcome.DIFFERS:
                 self._differs(change, receipt)
@@ -68,6 +71,9 @@ class Settler:
         self._ack()
         for change, record in self._edited_since:
             self._take_edits(change, record)
+        for _, receipt in pairs:
+            for model, key, fields in receipt.others:
+                rows.set_fields(self._tx, model, key, fields)
         return self.tally
 
     def _renamed(self, change: Change, receipt: Receipt) -> Change:
@@ -81,7 +87,9 @@ class Settler:
         if not self._acked:
             return
         self.tally.acked += len(self._acked)
-        queue.leave(self._tx, [change.seq for change, _ in self._acked], "acked")
+        queue.leave(self._tx, [c.seq for c, _ in self._acked if c.seq not in self._why], "acked")
+        for seq, why in self._why.items():
+            queue.leave(self._tx, [seq], "acked", why=why)
         by_model: dict[Model, list[tuple[Change, Row]]] = {}
         for change, stored in self._acked:
             by_model.setdefault(change.model, []).append((change, stored))
@@ -129,7 +137,8 @@ class Settler:
         if due_at is None:
             due_at = clock.after(next_delay_s(change.attempts, self._retry_after_s, self._random, cap_s=self._cap_s))
             self._due[change.attempts] = due_at
-        queue.settle(self._tx, change.seq, state, due_at=due_at, code=receipt.code, reason=receipt.reason)
+        sent = receipt.code != "not-sent"
+        queue.settle(self._tx, change.seq, state, due_at=due_at, code=receipt.code, reason=receipt.reason, spent=sent)
 
     def _differs(self, change: Change, receipt: Receipt) -> None:
         """A precondition failed. Ours already there is an ack; otherwise merge, or ask a person."""

@@ -55,7 +55,7 @@ class Records:
             earlier = callerkeys.made(tx, described, idem_key, print_)
             if earlier is not None:
                 return _existing(tx, described, earlier)
-            _store_new(tx, described, row, minted, idem_key)
+            store_new(tx, described, row, minted, idem_key)
             callerkeys.remember(tx, described, idem_key, described.key_text(row), print_)
             return row
 
@@ -79,7 +79,7 @@ class Records:
         def work(tx: Transaction) -> Row:
             if idem_key is not None and callerkeys.made(tx, described, idem_key, print_) is not None:
                 return _existing(tx, described, named)
-            row = _store_act(tx, described, named, action, stored, idem_key)
+            row = store_act(tx, described, named, action, stored, idem_key)
             if idem_key is not None:
                 callerkeys.remember(tx, described, idem_key, described.key_text(row), print_)
             return row
@@ -93,7 +93,7 @@ class Records:
 
         def work(tx: Transaction) -> None:
             for row, own_id in drafts:
-                _store_new(tx, described, row, own_id)
+                store_new(tx, described, row, own_id)
 
         if drafts:
             self._database.write(work)
@@ -103,7 +103,7 @@ class Records:
         """The record with this id (or dict of key fields), None when the local file has none."""
         described = model_named(self._models, model)
         named = key_text(described, key)
-        row = self._database.read(lambda tx: _found(tx, described, named))
+        row = self._database.read(lambda tx: row_of(tx, described, named))
         return None if row is None else values.to_python(described, row)
 
     def update(self, model: str, key: Key, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,6 +113,7 @@ class Records:
         """
         described = model_named(self._models, model)
         named = key_text(described, key)
+        described.require_op(Op.UPDATE)
         stored = values.checked(described, changes, creating=False)
         row = self._database.write(lambda tx: _store_update(tx, described, named, stored))
         return values.to_python(described, row)
@@ -121,6 +122,7 @@ class Records:
         """Remove the record here now, and on the remote at the next push. Raises: RecordNotFound."""
         described = model_named(self._models, model)
         named = key_text(described, key)
+        described.require_op(Op.DELETE)
         self._database.write(lambda tx: _store_delete(tx, described, named))
 
     def find(
@@ -161,10 +163,11 @@ def key_text(model: Model, key: Key) -> str:
 
 def _draft(model: Model, fields: Mapping[str, Any]) -> tuple[Row, bool]:
     """The checked row of a create, and whether its id was minted here (so nothing can be in its place)."""
+    model.require_op(Op.CREATE)
     row = values.checked(model, fields, creating=True)
     minted = False
-    if model.key == ("id",) and "id" not in row:
-        row["id"] = ids.new_id()
+    if model.mints and model.key[0] not in row:
+        row[model.key[0]] = ids.new_local_id() if model.local_ids else ids.new_id()
         minted = True
     now = clock.stored_now()
     for field in model.stamps:
@@ -186,7 +189,8 @@ def _filled(field: Field, row: Mapping[str, Any]) -> Any:
     return int(field.fill_in) if isinstance(field.fill_in, bool) else field.fill_in
 
 
-def _store_new(tx: Transaction, model: Model, row: Row, minted: bool, idem_key: str | None = None) -> None:
+def store_new(tx: Transaction, model: Model, row: Row, minted: bool, idem_key: str | None = None) -> None:
+    """Store a whole row and its create. ``minted``: its id was made here just now. Raises: RecordExists."""
     for field in model.fill_ins:
         if isinstance(field.fill_in, NextFree) and row.get(field.name) is None:
             row[field.name] = rows.next_free(tx, model, field.name, field.fill_in.within, row)
@@ -223,9 +227,10 @@ def _store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, 
     return row
 
 
-def _store_act(
+def store_act(
     tx: Transaction, model: Model, named: str, action: str, stored: Mapping[str, Any], idem_key: str | None
 ) -> Row:
+    """Set ``stored`` and queue one of the model's own actions; the row after it. Raises: RecordNotFound."""
     row = _existing(tx, model, named)
     key = model.key_text(row)
     earlier = queue.last(tx, model, key)
@@ -247,7 +252,7 @@ def _store_delete(tx: Transaction, model: Model, key: str) -> None:
     queue.append(tx, model, key, Op.DELETE, clock.stored_now(), earlier=earlier)
 
 
-def _found(tx: Transaction, model: Model, key: str) -> Row | None:
+def row_of(tx: Transaction, model: Model, key: str) -> Row | None:
     """A row by its key, or by the local id it had before the remote gave it another."""
     row = rows.get(tx, model, key)
     if row is None:
@@ -257,7 +262,7 @@ def _found(tx: Transaction, model: Model, key: str) -> Row | None:
 
 
 def _existing(tx: Transaction, model: Model, key: str) -> Row:
-    row = _found(tx, model, key)
+    row = row_of(tx, model, key)
     if row is None:
         raise RecordNotFound(
             f"{model.remote} {model.name} {key} is not in the local file",

@@ -41,7 +41,9 @@ _LAST = Statement(
     .order_by(_o.seq.desc())
     .limit(1)
 )
-_CHANGE = (_o.seq, _o.model, _o.key, _o.op, _o.fields, _o.idem_key, _o.state, _o.attempts, _o.body, _o.created_at)
+_CHANGE = (
+    _o.seq, _o.model, _o.key, _o.op, _o.fields, _o.idem_key, _o.state, _o.attempts, _o.body, _o.created_at, _o.attempted_at,
+)  # fmt: skip
 _ahead = OUTBOX.alias("ahead")
 _CLAIMABLE = Statement(
     sa.select(*_CHANGE)
@@ -202,9 +204,11 @@ def claimable(
 
 
 def _change(row: Sequence[Any], models: Mapping[str, Model]) -> Change:
-    seq, model, key, op, fields, idem_key, state, attempts, body, created_at = row[:10]
+    seq, model, key, op, fields, idem_key, state, attempts, body, created_at, attempted_at = row[:11]
     listed = tuple(sorted(names(fields)))
-    return Change(seq, models[model], key, op_named(op), listed, idem_key, State(state), attempts, body, created_at)
+    return Change(
+        seq, models[model], key, op_named(op), listed, idem_key, State(state), attempts, body, created_at, attempted_at
+    )
 
 
 def of_record(tx: Transaction, model: Model, key: str) -> list[Change]:
@@ -215,7 +219,7 @@ def of_record(tx: Transaction, model: Model, key: str) -> list[Change]:
 def by_seq(tx: Transaction, seq: int, models: Mapping[str, Mapping[str, Model]]) -> Change | None:
     """The waiting change with this number, ``models`` being all remotes' models; None when none waits."""
     row = tx.one(_BY_SEQ, {"s": seq})
-    return None if row is None else _change(row, models[row[10]])
+    return None if row is None else _change(row, models[row[11]])
 
 
 def waiting_ops(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, set[str]]:
