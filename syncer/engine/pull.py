@@ -16,6 +16,7 @@ from syncer.cache.marks import Mark
 from syncer.describe import Model
 from syncer.engine import adopting, pages
 from syncer.engine.asking import Asking
+from syncer.engine.position import earlier, moved, nothing_below
 from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
 from syncer.errors import RemoteRefused
 from syncer.outbox.lease import Lease
@@ -24,7 +25,7 @@ from syncer.port import Ask, Page, Remote, Row
 from syncer.store.database import Database, Transaction
 
 _KEYS_A_READ = 500
-_LATE_S = 600.0  # how late a record may show in a list
+_FAR_OFF_S = 300.0
 
 
 class _Enough(Exception):
@@ -50,6 +51,7 @@ class Pull:
     ) -> None:
         self._wait_s = wait_s
         self._left = limit
+        self._compared = False
         self._random = random or Random()
         self._database = database
         self._remote = remote
@@ -133,9 +135,9 @@ class Pull:
             page = line.page(Ask(model, value, None, mark.token, self._remote.limits.page))
             began = began or page.server_time or clock.stored_now()
             before = counts.added + counts.changed
-            mark = self._store(model, page, _moved(model, mark, page, None), counts)
+            mark = self._store(model, page, moved(model, mark, page, None), counts)
             seen = not self._full and not interrupted and counts.added + counts.changed == before
-            if mark.token is not None and not (seen and _nothing_below(model, page, plan, known_until)):
+            if mark.token is not None and not (seen and nothing_below(model, page, plan, known_until)):
                 continue
             if not interrupted:
                 break
@@ -167,11 +169,11 @@ class Pull:
     ) -> None:
         """Walk one partition to its end, from its mark."""
         mark = self._database.read(lambda tx: marks.get(tx, model, scope))
-        start = _earlier(mark.position, overlap_s) if cursor else mark.position
+        start = earlier(mark.position, overlap_s) if cursor else mark.position
         while True:
             ask = Ask(model, partition, start, mark.token, self._remote.limits.page)
             page = line.page(ask)
-            mark = self._store(model, page, _moved(model, mark, page, cursor), counts)
+            mark = self._store(model, page, moved(model, mark, page, cursor), counts)
             if mark.token is None:
                 return
 
@@ -182,6 +184,7 @@ class Pull:
             stored = pages.apply(tx, model, page.rows)
             marks.put(tx, model, mark)
         self._report.notes += [*page.notes, *twice]
+        self._compare_clocks(page.server_time)
         counts.added += stored.added
         counts.changed += stored.changed
         counts.unchanged += stored.unchanged
@@ -196,11 +199,24 @@ class Pull:
         self._watch(Progress(self._remote.name, "pull", model.name, done))
         return mark
 
+    def _compare_clocks(self, server_time: str | None) -> None:
+        """Say once when this machine's clock is far off: times of local writes are taken from it."""
+        if server_time is None or self._compared:
+            return
+        self._compared = True
+        ahead_s = (clock.now() - clock.parsed(server_time)).total_seconds()
+        if abs(ahead_s) > _FAR_OFF_S:
+            side = "ahead of" if ahead_s > 0 else "behind"
+            self._report.notes.append(
+                f"this machine's clock is {round(abs(ahead_s) / 60)} minutes {side} {self._remote.name}'s: set it, the times"
+                " of what is written here come from it"
+            )
+
     def _each(self, line: Asking, model: Model, plan: Each, counts: Pulled) -> None:
         """Ask for the children of every parent that may have news; the mark remembers the parent it came to."""
         scope = f"each {plan.parent}"
         mark = self._database.read(lambda tx: marks.get(tx, model, scope))
-        since = _earlier(mark.position, 300.0)
+        since = earlier(mark.position, 300.0)
         progress = mark
         for parent in self._due_parents(plan, mark.token or "", since):
             token: str | None = None
@@ -252,37 +268,3 @@ class Pull:
                 stored = pages.apply(tx, model, [as_tuple(row) for row in found.values() if row is not None])
             counts.changed += stored.changed
             counts.held += stored.held
-
-
-def _nothing_below(model: Model, page: Page, plan: Listing, known_until: str | None) -> bool:
-    """True when no record of the page can change any more, and all below it were there when the list was last read whole."""
-    if plan.newest_first is None or known_until is None:
-        return False
-    names = [f.name for f in model.fields]
-    state, made, final = names.index(plan.unfinished[0]), names.index(plan.newest_first), plan.unfinished[1]
-    until = _earlier(known_until, _LATE_S) or ""
-    return all(row[state] in final for row in page.rows) and any((row[made] or until) < until for row in page.rows)
-
-
-def _moved(model: Model, mark: Mark, page: Page, cursor: str | None) -> Mark:
-    """The mark after ``page``: in the middle the token moves, at the end the position does."""
-    started = mark.started_at or page.server_time or clock.stored_now()
-    highest = mark.highest
-    if cursor is not None:
-        at = [f.name for f in model.fields].index(cursor)
-        highest = (
-            max((row[at] for row in page.rows if row[at]), default=highest)
-            if highest is None
-            else max([highest, *(row[at] for row in page.rows if row[at])])
-        )
-    if page.token is not None:
-        return replace(mark, token=page.token, highest=highest, started_at=started)
-    # A record may carry a time from a clock that runs ahead; past the server's own present nothing is known yet.
-    position = min(highest, started) if highest is not None else mark.position
-    if mark.position is not None and position is not None:
-        position = max(position, mark.position)
-    return Mark(mark.partition, position, complete_at=clock.stored_now())
-
-
-def _earlier(position: str | None, seconds: float) -> str | None:
-    return None if position is None else clock.after(-seconds, clock.parsed(position))

@@ -17,6 +17,8 @@ from syncer.outbox import queue
 from syncer.port import Change, Halt, Op, Outcome, Receipt, Remote, Row, State
 from syncer.store.database import Transaction
 
+_NEVER_LEFT = ("unreachable", "not-sent")
+
 
 @dataclass(slots=True)
 class Tally:
@@ -129,8 +131,8 @@ class Settler:
         state = State.AMBIGUOUS if maybe else State.PENDING
         if self._halt in (Halt.ACCESS, Halt.UNREACHABLE) and receipt.outcome is Outcome.LATER:
             queue.settle(self._tx, change.seq, state, code=receipt.code, reason=receipt.reason, spent=False)
-            if not maybe:
-                send_anew(self._tx, change)
+            if not maybe and receipt.code in _NEVER_LEFT:
+                send_anew(self._tx, change, change.idem_key)
             return
         # What failed together is due together: scattered due times would send a batch of 100 again one by one.
         due_at = self._due.get(change.attempts) if receipt.due_s is None else clock.after(receipt.due_s)
@@ -222,13 +224,16 @@ def _made_here(change: Change, sent: Row, record: Row) -> bool:
     return ids.is_minted(change.key)
 
 
-def send_anew(tx: Transaction, change: Change) -> None:
-    """Let a change that is surely not applied be made anew from its row; a delete that waits behind it takes over."""
+def send_anew(tx: Transaction, change: Change, idem_key: str | None = None) -> None:
+    """Let a change that is surely not applied be made anew from its row; a delete that waits behind it takes over.
+
+    ``idem_key``: its key, where that never left this machine.
+    """
     last = queue.last(tx, change.model, change.key)
     if last is not None and last.op == Op.DELETE and last.seq != change.seq:
         queue.leave(tx, [change.seq], "superseded", by=last.seq)
     else:
-        queue.thaw(tx, change.seq)
+        queue.thaw(tx, change.seq, idem_key)
 
 
 def rebase_row(tx: Transaction, model: Model, key: str, record: Row) -> None:

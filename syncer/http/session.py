@@ -94,8 +94,10 @@ class Session:
                 allow_redirects=False,
                 verify=self._verify,
             )
-        except (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.ProxyError) as exc:
+        except (requests.ConnectTimeout, requests.exceptions.ProxyError) as exc:
             raise NotSent(_why(exc, self._timeout_s)) from exc
+        except requests.exceptions.SSLError as exc:  # before ConnectionError, which it is
+            raise (NotSent if _never_encrypted(exc) else ReplyLost)(_why(exc, self._timeout_s)) from exc
         except requests.ConnectionError as exc:
             raise (NotSent if _never_connected(exc) else ReplyLost)(_why(exc, self._timeout_s)) from exc
         except requests.RequestException as exc:
@@ -111,6 +113,18 @@ def _ca_bundle() -> str | bool:
     import os
 
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
+def _never_encrypted(exc: BaseException) -> bool:
+    """True when the two sides never agreed to talk. Encryption may also break later, when the request is out already."""
+    signs = (
+        "CERTIFICATE_VERIFY_FAILED",
+        "WRONG_VERSION_NUMBER",
+        "HANDSHAKE_FAILURE",
+        "UNSUPPORTED_PROTOCOL",
+        "HTTP_REQUEST",
+    )
+    return any(sign in str(exc) for sign in signs)
 
 
 def _never_connected(exc: BaseException) -> bool:

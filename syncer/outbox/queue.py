@@ -261,9 +261,12 @@ def settle(
     tx.run(_SETTLED, {"s": seq, "st": str(state), "d": due_at, "c": code, "r": reason[:2000], "back": 0 if spent else 1})
 
 
-def thaw(tx: Transaction, seq: int) -> None:
-    """Let a change that is surely not applied be frozen anew, under a new key, and be due now."""
-    tx.run(_THAWED, {"s": seq, "i": ids.new_key()})
+def thaw(tx: Transaction, seq: int, idem_key: str | None = None) -> None:
+    """Let a change that is surely not applied be frozen anew and be due now.
+
+    Its new body gets a new key, unless the old body never left this machine and ``idem_key`` may go on.
+    """
+    tx.run(_THAWED, {"s": seq, "i": idem_key or ids.new_key()})
 
 
 def leave(tx: Transaction, seqs: Sequence[int], door: str, *, by: int | None = None, why: str | None = None) -> None:

@@ -477,3 +477,14 @@ def test_without_deployments_the_report_says_what_to_set(
     with Workspace.open(path) as ws:
         notes = ws.pull("abeja").remotes["abeja"].notes
     assert notes == ["no Run to pull from: set ABEJA_ORGANIZATION_ID and ABEJA_DEPLOYMENT_IDS"]
+
+
+def test_an_address_without_encryption_takes_nothing(
+    client: APIClient, sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where TLS does not come about, nothing was sent: the create is as it was, not in doubt."""
+    create(client)
+    monkeypatch.setenv("ABEJA_API_URL", sandbox.settings["ABEJA_API_URL"].replace("http:", "https:"))
+    with Workspace.open(path) as misled:
+        assert misled.push("abeja", wait_s=0).exit_code == 4
+    assert rows(path, "SELECT state, attempts FROM outbox") == [("pending", 0)]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +339,49 @@ def test_unfinished_jobs_are_read_again(synced: Workspace, sandbox: Sandbox) -> 
     sandbox.edit("ScoringJob", "j", status="COMPLETED")
     synced.pull()
     assert synced.plexus.find("ScoringJob")[0]["status"] == "COMPLETED"
+
+
+class OtherClock(BaseHTTPRequestHandler):
+    """An upstream without records whose clock is ``off`` from ours."""
+
+    off = timedelta(0)
+
+    def do_POST(self) -> None:
+        """An empty page for every question."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"data": {"page": {"items": [], "nextToken": null}}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """What its Date header says."""
+        return format_datetime(datetime.now(UTC) + self.off, usegmt=True)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(3, "180 minutes behind plexus"), (-3, "180 minutes ahead of plexus"), (0, None)]
+)
+def test_a_clock_far_off_is_said_once(path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, said: str | None) -> None:
+    """The remote's Date header tells: times of what is written here would be wrong."""
+    handler = type("Handler", (OtherClock,), {"off": timedelta(hours=hours)})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("PLEXUS_API_URL", f"http://127.0.0.1:{server.server_port}/graphql")
+        monkeypatch.setenv("PLEXUS_API_KEY", "k")
+        monkeypatch.setenv("PLEXUS_ACCOUNT_KEY", "lab")
+        with Workspace.open(path) as ws:
+            account(ws)
+            notes = [n for n in ws.pull("plexus").remotes["plexus"].notes if "clock" in n]
+        server.shutdown()
+        thread.join()
+    assert len(notes) == (1 if said else 0)
+    assert all(said in note for note in notes if said)
 
 
 def test_full_starts_from_the_beginning(synced: Workspace, sandbox: Sandbox, path: Path) -> None:

@@ -328,6 +328,7 @@ def test_no_network_stops_at_once_and_costs_no_attempt(ws: Workspace, path: Path
         report = offline.sync()
     assert (report.exit_code, report.remotes["plexus"].stopped) == (4, "unreachable")
     assert outbox(path) == [("create", "pending", 0, "unreachable")]
+    assert rows(path, "SELECT body FROM outbox") == [(None,)]
     ws.plexus.update("Account", made, {"name": "B"})
     assert rows(path, "SELECT op FROM outbox") == [("create",)]
 
