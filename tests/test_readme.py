@@ -18,7 +18,7 @@ def blocks(language: str) -> list[str]:
 
 def test_python_examples_run(tmp_path: Path) -> None:
     """Every Python block runs as it stands, in an empty folder."""
-    assert blocks("python")
+    assert len(blocks("python")) == 3
     for block in blocks("python"):
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", block],
@@ -30,7 +30,7 @@ def test_python_examples_run(tmp_path: Path) -> None:
             timeout=60,
         )
         assert (done.returncode, done.stderr) == (0, "")
-        assert "2 changes wait" in done.stdout
+        assert re.search(r"^[1-9]\d* changes wait$", done.stdout, re.MULTILINE)
 
 
 def test_the_two_commands_come_first() -> None:
