@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from syncer import registry
+from syncer.demo.questions import QUESTIONS
 from syncer.demo.sample import DEFAULT, build
 from syncer.outbox import status, view
-from syncer.plexus.spec import MODELS
 from syncer.store.reader import Reader
 
 _REBUILD = "sample.db is not what the code makes; if that is meant, rebuild it: python -m syncer.demo.sample"
@@ -29,7 +29,7 @@ def reader() -> Iterator[Reader]:
 @pytest.fixture
 def waiting(reader: Reader) -> list[dict[str, Any]]:
     """What waits in it, as ``outbox list`` sees it."""
-    return view.changes(reader, {"plexus": registry.models("plexus")})
+    return view.changes(reader, {name: registry.models(name) for name in registry.names()})
 
 
 def _dump(path: Path) -> list[str]:
@@ -54,7 +54,10 @@ def test_is_small_and_settled() -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-@pytest.mark.parametrize("model", [model for model in MODELS.values() if not model.legacy], ids=lambda model: model.name)
+EVERY = [model for name in registry.names() for model in registry.models(name).values() if not model.legacy]
+
+
+@pytest.mark.parametrize("model", EVERY, ids=lambda model: model.name)
 def test_has_rows_of_every_model(reader: Reader, model: Any) -> None:
     """Each of today's models has at least one row."""
     row = reader.one(f"SELECT count(*) FROM {model.table}")
@@ -81,7 +84,9 @@ def test_is_mostly_synced_and_closes(reader: Reader) -> None:
 
 def test_shows_every_state_worth_showing(waiting: list[dict[str, Any]]) -> None:
     """Creates, updates and a delete wait; one change is parked, one is in conflict, some wait behind others."""
-    assert {change["op"] for change in waiting if change["state"] == "pending"} == {"create", "update", "delete"}
+    plexus = [change for change in waiting if change["remote"] == "plexus" and change["state"] == "pending"]
+    assert {change["op"] for change in plexus} == {"create", "update", "delete"}
+    assert {change["remote"] for change in waiting} == set(registry.names())
     assert [change["model"] for change in waiting if change["state"] == "parked"] == ["User"]
     assert [change["model"] for change in waiting if change["state"] == "conflict"] == ["Scorecard"]
     assert {change["state"] for change in waiting} == {"pending", "parked", "conflict"}
@@ -105,3 +110,19 @@ def test_keeps_both_values_of_a_conflict(reader: Reader, waiting: list[dict[str,
             "theirs": "Quality of every conversation with a customer.",
         }
     ]
+
+
+def test_joins_the_three_platforms(reader: Reader) -> None:
+    """One query leads from a score result to the span and the run that made it."""
+    found = reader.query(QUESTIONS[-1].sql)
+    assert [(row["span"], row["status"], row["run"]) for row in found] == [
+        ("Greeting", "complete", "SUCCEEDED"),
+        ("Identity check", "complete", "SUCCEEDED"),
+        ("Next step", "complete", "SUCCEEDED"),
+    ]
+
+
+def test_answers_every_question_of_the_demo(reader: Reader) -> None:
+    """The questions of the demo may be put to the sample as they are."""
+    for question in QUESTIONS:
+        assert reader.query(question.sql)

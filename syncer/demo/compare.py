@@ -42,6 +42,13 @@ class Comparison:
         """True when nothing differs and nothing was created more or less often than once."""
         return not self.differences and not self.doubled
 
+    def add(self, other: Comparison) -> None:
+        """Count in what a look at other models found."""
+        self.rows |= other.rows
+        self.values += other.values
+        self.differences += other.differences
+        self.doubled += other.doubled
+
 
 def shared(models: Iterable[Model]) -> list[Model]:
     """The models that both sides hold: neither closed to an API key nor of an older deployment."""

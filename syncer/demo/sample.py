@@ -23,6 +23,7 @@ from syncer.app import Workspace
 from syncer.config import Settings
 from syncer.demo.office import Office
 from syncer.demo.session import ACCOUNT_KEY, Session
+from syncer.demo.trace import Trace
 from syncer.engine.report import Report
 from syncer.engine.sync import Sync
 from syncer.sandbox import Options, Sandbox
@@ -40,14 +41,22 @@ class Week:
         self.workspace = workspace
         self.sandbox = sandbox
         self.time = time
-        self.harbour = Session(workspace.plexus, Random(_SEED), self._pause)
+        self.trace = Trace(workspace, self._pause)
+        self.harbour = Session(workspace.plexus, Random(_SEED), self._pause, self.trace.made_by)
         self.lakeside = Session(workspace.plexus, Random(_SEED + 1), self._pause)
 
     def monday(self) -> None:
-        """The insurer's calls are scored and synced."""
+        """The insurer's calls are scored, by an agent and two runs, and synced; the runs come to their end."""
         self.harbour.set_up()
+        self.trace.begin([score["name"] for score in self.harbour.scores])
         self.harbour.score_calls(150)
+        self.trace.end()
         self._sync(hours=2)
+        for run in self.sandbox.abeja.rows("run"):
+            for message in ("model loaded", "150 calls scored", "done"):
+                self._pause()
+                self.sandbox.abeja.log(run["run_id"], message)
+            self.sandbox.abeja.advance(run["run_id"], "SUCCEEDED")
 
     def tuesday(self) -> None:
         """A second account, smaller."""
@@ -88,6 +97,7 @@ class Week:
         item = self.harbour.items[0]
         self.workspace.plexus.update("Item", item["id"], {"description": f"{item['description']}, called back"})
         self.workspace.plexus.delete("ShareLink", self._link())
+        Trace(self.workspace, self._pause).begin(("Night shift",))
 
     def play(self) -> None:
         """The whole week."""
@@ -103,10 +113,12 @@ class Week:
 
     def _sync(self, *, hours: float) -> Report:
         self.time.moment += timedelta(hours=hours)
-        remote = registry.remote("plexus", self.workspace.settings)
-        # Everything that can go in one request does: how many there are must not depend on how fast this machine is.
-        remote.limits = replace(remote.limits, first_batch=_MANY, max_batch=_MANY, max_bytes=10**9, senders=1)
-        return Sync(self.workspace.database).run([remote])
+        remotes = [registry.remote(name, self.workspace.settings) for name in registry.names()]
+        for remote in remotes:
+            # All that can go in one request does: how many there are must not depend on how fast this machine is.
+            most = 1 if remote.limits.max_batch == 1 else _MANY
+            remote.limits = replace(remote.limits, first_batch=most, max_batch=most, max_bytes=10**9, senders=1)
+        return Sync(self.workspace.database).run(remotes)
 
 
 def build(path: Path) -> Path:

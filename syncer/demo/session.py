@@ -23,12 +23,14 @@ Record = dict[str, Any]
 class Session:
     """What was written so far.
 
-    ``pause`` is called before every write. ``heard``: calls so far; ``writes``: records and edits.
+    ``pause`` is called before every write. ``made_by``: what the metadata of the n-th result say of its making.
+    ``heard``: calls so far; ``writes``: records and edits.
     """
 
     plexus: Records
     random: Random
     pause: Callable[[], None] = lambda: None
+    made_by: Callable[[int], Record] = lambda _: {}
     heard: int = 0
     account: Record = field(default_factory=dict)
     scorecard: Record = field(default_factory=dict)
@@ -97,8 +99,10 @@ class Session:
 
     def _result(self, number: int) -> Record:
         at, which = divmod(number, len(self.scores))
+        said = cases.verdict(cases.CRITERIA[which], self.calls[at], self.random)
         return {
-            **cases.verdict(cases.CRITERIA[which], self.calls[at], self.random),
+            **said,
+            "metadata": {**said["metadata"], **self.made_by(number)},
             "itemId": self.items[at]["id"],
             "accountId": self.account["id"],
             "scorecardId": self.scorecard["id"],

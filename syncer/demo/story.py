@@ -14,10 +14,11 @@ from time import perf_counter
 from syncer import registry
 from syncer.app import Workspace
 from syncer.config import Settings
-from syncer.demo import colleague, compare, tables
+from syncer.demo import colleague, compare, platforms, tables
 from syncer.demo.processes import Broken, Finished, Troupe, ending_when_told, killed_when, silent_port
 from syncer.demo.questions import QUESTIONS
 from syncer.demo.session import ACCOUNT_KEY, PROGRESS, Session
+from syncer.demo.trace import DEPLOYMENT, ORGANIZATION, Trace
 from syncer.demo.upstream import Effects, Upstream
 from syncer.demo.verdict import Check, judged
 from syncer.errors import UsageError
@@ -49,12 +50,18 @@ def run(*, records: int = 300, keep: Path | None = None, echo: Echo) -> int:
         folder = hidden if keep is None else _kept(keep)
         troupe = stack.enter_context(Troupe(folder / LOCAL, hidden, {}))
         port = stack.enter_context(silent_port())
-        nowhere = {
-            "PLEXUS_API_URL": f"http://127.0.0.1:{port}/graphql",
+        nowhere = f"http://127.0.0.1:{port}"
+        troupe.plexus = {
+            "PLEXUS_API_URL": f"{nowhere}/graphql",
             "PLEXUS_API_KEY": "demo",
             "PLEXUS_ACCOUNT_KEY": ACCOUNT_KEY,
+            "PREFACTOR_API_URL": nowhere,
+            "PREFACTOR_API_TOKEN": "demo",
+            "ABEJA_API_URL": nowhere,
+            "PLATFORM_AUTH_TOKEN": "demo",
+            "ABEJA_ORGANIZATION_ID": ORGANIZATION,
+            "ABEJA_DEPLOYMENT_IDS": DEPLOYMENT,
         }
-        troupe.plexus = nowhere
         workspace = stack.enter_context(Workspace(Settings(db=str(folder / LOCAL))))
         return Story(workspace, troupe, folder / SANDBOX, records, echo, kept=keep).play()
 
@@ -79,7 +86,8 @@ class Story:
         self.effects = Effects(sandbox_file)
         self.records = records
         self.kept = kept
-        self.session = Session(workspace.plexus, Random(_SEED))
+        self.trace = Trace(workspace)
+        self.session = Session(workspace.plexus, Random(_SEED), made_by=self.trace.made_by)
         self._echo = echo
         self._step = 0
         self._begun = perf_counter()
@@ -103,16 +111,20 @@ class Story:
         self._head("Score calls with the network away")
         self._say(
             f"The file: {self.workspace.path}",
-            f"The remote: {self.troupe.plexus['PLEXUS_API_URL']}, where nothing listens.",
+            f"The remotes: {self.troupe.plexus['PREFACTOR_API_URL']}, where nothing listens.",
         )
         started = perf_counter()
         self.session.set_up()
+        self.trace.begin([score["name"] for score in self.session.scores])
         self.session.score_calls(self.records)
+        self.trace.end()
         took = perf_counter() - started
         count = len(self.session.items)
         self._say(
             f"{count} calls, {self.records} score results, and all that belongs to them: {self.session.writes} writes"
             f" in {took:.1f} s, each safe on disk.",
+            f"An agent with {len(self.trace.spans)} spans for Prefactor and {len(self.trace.runs)} runs for ABEJA made them;"
+            " each result names its span and its run.",
             f"The evaluation told its progress {PROGRESS} times; that is one change to send, not {PROGRESS + 1}.",
             "",
             "$ syncer status",
@@ -143,7 +155,8 @@ class Story:
         self.troupe.plexus = {**settings, "PLEXUS_ACCOUNT_KEY": ACCOUNT_KEY}
         waiting = self._waiting()
         self._say(
-            f"A stand-in for Plexus answers at {settings['PLEXUS_API_URL']}: {_WEATHER['--latency-ms']} ms late, it loses",
+            f"A stand-in for all three answers at {settings['PREFACTOR_API_URL'].removesuffix('/prefactor')}:"
+            f" {_WEATHER['--latency-ms']} ms late, it loses",
             f"{float(_WEATHER['--lose-reply-rate']):.0%} of its replies after doing the work, and throttles"
             f" {float(_WEATHER['--throttle']):.0%} of the requests.",
         )
@@ -157,7 +170,7 @@ class Story:
         unknown = self._count(_IN_THE_AIR)
         self._say(
             f"$ syncer sync        (kill -9 once a third, {third}, had arrived)",
-            f"Plexus has applied {self.effects.applied()} changes. The file still holds {self._waiting()} of {waiting};"
+            f"Upstream has applied {self.effects.applied()} changes. The file still holds {self._waiting()} of {waiting};"
             f" of {unknown} it does not know whether they arrived.",
         )
 
@@ -187,7 +200,10 @@ class Story:
             "The scorecard, edited on both sides, has both edits:",
             f"  description: {card.get('description')}",
             f"  guidelines:  {card.get('guidelines')}",
+            "The question over three platforms has its answer still, now that the runs have the platform's own ids:",
         )
+        found = self.workspace.query(QUESTIONS[-1].sql)
+        self._say(*(f"    {line}" for line in tables.lines(found.columns, found)))
 
     def _verdict(self) -> int:
         self._head("Compare both sides")
@@ -203,12 +219,15 @@ class Story:
         again = self.troupe.run("sync")
         sent = self.effects.applied() - before
         requests = self._count(
-            "SELECT json_extract(counts, '$.requests') FROM sync_run WHERE kind = 'push' ORDER BY id DESC LIMIT 1"
+            "SELECT sum(json_extract(counts, '$.requests'))"
+            " FROM (SELECT counts FROM sync_run WHERE kind = 'push' ORDER BY id DESC LIMIT 3)"
         )
         checks = [
             Check(not found.differences, f"row for row: {total} rows, {found.values} values compared", found.differences),
             Check(
-                not found.doubled, f"nothing doubled: {total} records, each created once by Plexus's own log", found.doubled
+                not found.doubled,
+                f"nothing doubled: {total} records, each made once by the log of its platform",
+                found.doubled,
             ),
             Check(status.live == 0, f"the outbox is empty ({status.live} waiting)"),
             Check(status.closed, f"the ledger closes: {status.enqueued} changes written = {doors}"),
@@ -219,7 +238,9 @@ class Story:
     def _compared(self) -> compare.Comparison:
         models = compare.shared(registry.models("plexus").values())
         with Upstream(self.troupe.plexus) as upstream, Reader(self.workspace.path) as local:
-            return compare.compared(models, local, upstream, self.effects)
+            found = compare.compared(models, local, upstream, self.effects)
+            found.add(platforms.compared(local, self.troupe.plexus, self.sandbox_file))
+            return found
 
     def _end(self, good: bool) -> int:
         self._say(f"({perf_counter() - self._begun:.1f} s in all)")

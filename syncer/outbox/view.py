@@ -104,16 +104,29 @@ def _parent(reader: Reader, models: Models, found: Mapping[str, Any]) -> int | N
     row = _row(reader, model, found["key"]) or {}
     for field in model.references:
         value = row.get(field.name)
-        if (
-            value is None
-            or (found["op"] == "create" and field.back)
-            or (found["fields"] and field.name not in found["fields"])
-        ):
+        carried = found["op"] == "create" or (found["fields"] and field.name in found["fields"])
+        if value is None or not carried or (found["op"] == "create" and field.back):
             continue
         parent = reader.one(
-            "SELECT min(seq) FROM outbox WHERE model = ? AND key = ? AND op = 'create' AND seq <> ?",
-            (field.ref, value, found["seq"]),
+            "SELECT min(seq) FROM outbox WHERE model = ? AND key = ? AND seq <> ?"
+            " AND op IN (SELECT value FROM json_each(?))",
+            (field.ref, value, found["seq"], json.dumps(field.awaits)),
         )
         if parent and parent[0] is not None:
             return int(parent[0])
-    return None
+    return _child(reader, models, model, found)
+
+
+def _child(reader: Reader, models: Models, model: Model, found: Mapping[str, Any]) -> int | None:
+    """The first waiting change of the records that must go before an action of this one."""
+    action = model.action(found["op"])
+    if action is None or action.after is None:
+        return None
+    name, field = action.after
+    child = models[found["remote"]][name]
+    row = reader.one(
+        f'SELECT min(o.seq) FROM outbox o JOIN "{child.table}" c ON c."{snake(child.key[0])}" = o.key'
+        f' WHERE o.model = ? AND c."{snake(field)}" = ?',
+        (name, found["key"]),
+    )
+    return None if row is None else row[0]

@@ -86,6 +86,13 @@ def test_ends_well_and_says_so(played: Performance) -> None:
     assert played.err == ""
 
 
+def test_covers_three_platforms(played: Performance) -> None:
+    """Instances, spans and runs are compared as well, and one question joins all three platforms."""
+    for model in ("AgentInstance", "AgentSpan", "Run"):
+        assert re.search(rf"^  {model} +(\d+) +\1$", played.out, re.MULTILINE), model
+    assert played.out.count("Identity check  complete") == 2
+
+
 def test_tells_a_story_in_numbered_steps(played: Performance) -> None:
     """Seven steps in order: write, ask, try, be killed, others write, sync, compare."""
     assert re.findall(r"^(\d)\. ", played.out, re.MULTILINE) == list("1234567")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from syncer import Workspace
+from syncer import Workspace, registry
 from syncer.outbox import view
 from syncer.plexus.spec import MODELS
 from syncer.sandbox.server import Sandbox
@@ -64,3 +64,14 @@ def test_filters_and_limit(ws: Workspace, path: Path) -> None:
         assert [c["seq"] for c in view.changes(reader, ALL, state="parked")] == [2]
         assert [c["seq"] for c in view.changes(reader, ALL, remote="plexus", limit=2)] == [1, 2]
         assert view.changes(reader, ALL, remote="other") == []
+
+
+def test_an_instance_ends_behind_its_spans(ws: Workspace, path: Path) -> None:
+    """The end of an agent instance names the span change that must go first; a span names its instance's start."""
+    agent = ws.prefactor.create("AgentInstance", {"agent_id": "a", "status": "pending"})["id"]
+    ws.prefactor.act("AgentInstance", agent, "start", {"status": "active"})
+    ws.prefactor.create("AgentSpan", {"agent_instance_id": agent, "schema_name": "s", "status": "active"})
+    ws.prefactor.act("AgentInstance", agent, "finish", {"status": "complete"})
+    with Reader(path) as reader:
+        found = view.changes(reader, {"prefactor": registry.models("prefactor")})
+    assert [(c["op"], c["blocked_by"]) for c in found] == [("create", None), ("start", 1), ("create", 1), ("finish", 1)]
