@@ -163,6 +163,14 @@ class Model:
         return tuple(f for f in self.fields if f.ref)
 
     @cached_property
+    def remote_fields(self) -> tuple[Field, ...]:
+        """The fields the remote has; what is kept only here comes after them."""
+        theirs = tuple(f for f in self.fields if f.origin is not Origin.LOCAL)
+        if theirs != self.fields[: len(theirs)]:
+            raise ValueError(f"{self.name}: fields kept only here come last")
+        return theirs
+
+    @cached_property
     def stamps(self) -> tuple[Field, ...]:
         """The times that the server sets, or fills in."""
         return tuple(f for f in self.fields if f.origin in (Origin.SERVER, Origin.STAMP))

@@ -5,7 +5,7 @@
     SyncerError                     exit 1  our bug, unless a subclass says otherwise
     ├── UsageError                  exit 2  what was asked for cannot be done as asked
     │   ├── InvalidInput                    a value the model's description refuses
-    │   ├── RecordNotFound                  also a LookupError
+    │   ├── RecordNotFound                  also a LookupError and a ValueError
     │   ├── RecordExists                    the id is taken
     │   ├── KeyReused                       an idempotency key of the caller's was used for something else
     │   ├── SettingError                    a setting is missing or malformed
@@ -85,7 +85,7 @@ class InvalidInput(UsageError, ValueError):
     code = "invalid-input"
 
 
-class RecordNotFound(UsageError, LookupError):
+class RecordNotFound(UsageError, LookupError, ValueError):
     """No such record in the local file."""
 
     code = "record-not-found"

@@ -47,6 +47,11 @@ def server_time(name: str) -> Field:
     return Field(name, Kind.TIME, required=True, origin=Origin.SERVER)
 
 
+def local(name: str, kind: Kind = Kind.TEXT) -> Field:
+    """A value kept here only: never sent, never touched by what the remote answers."""
+    return Field(name, kind, origin=Origin.LOCAL)
+
+
 def ref(
     name: str,
     model: str,

@@ -19,7 +19,7 @@ from syncer.abeja.spec import FINAL_STATES, RUN, RUN_LOG_EVENT
 from syncer.cache import rows, windows
 from syncer.describe import Model
 from syncer.engine import pages
-from syncer.engine.write import row_of
+from syncer.engine.storing import row_of
 from syncer.errors import InvalidInput, RemoteError, Unreachable
 from syncer.outbox import standing
 from syncer.outbox.standing import Standing

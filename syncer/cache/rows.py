@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any
@@ -215,23 +216,39 @@ def live_keys(tx: Transaction, model: Model, name: str, final: tuple[str, ...], 
     return [row[0] for row in tx.all(statement, {})]
 
 
+SIGNS: dict[str, Callable[[sa.ColumnElement[Any], sa.BindParameter[Any]], sa.ColumnElement[bool]]] = {
+    "eq": operator.eq,
+    "ne": lambda column, value: column.is_distinct_from(value),
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "beginsWith": lambda column, value: sa.func.substr(column, 1, sa.func.length(value)) == value,
+}
+"""The comparisons a search knows, by the names AppSync gives them."""
+
+
 def find_statement(
-    model: Model, where: Mapping[str, Any], order_by: str | Sequence[str] | None, limit: int | None
+    model: Model, where: Mapping[str, Any], order_by: str | Sequence[str] | None, limit: int | None, offset: int = 0
 ) -> tuple[str, list[Any]]:
-    """SQL text and parameters of a search by equality, membership (a list) or absence (None)."""
+    """SQL text and parameters of a search by equality, membership (a list), absence (None) or :data:`SIGNS` (a dict)."""
     order = (order_by,) if isinstance(order_by, str) else tuple(order_by or ())
-    named: dict[str, Any] = {"most": limit}
+    named: dict[str, Any] = {"most": -1 if limit is None else limit, "skipped": offset}
     shape: list[tuple[str, str]] = []
-    for number, (name, value) in enumerate(where.items()):
+    for name, value in where.items():
         if value is None:
             shape.append((name, "absent"))
+        elif isinstance(value, Mapping):
+            for sign, part in value.items():
+                named[f"w{len(shape)}"] = part
+                shape.append((name, sign))
         elif isinstance(value, list | tuple | set | frozenset):
+            named[f"w{len(shape)}"] = json.dumps(list(value))
             shape.append((name, "among"))
-            named[f"w{number}"] = json.dumps(list(value))
         else:
-            shape.append((name, "equal"))
-            named[f"w{number}"] = value
-    statement = _found_by(model, tuple(shape), order, limit is not None)
+            named[f"w{len(shape)}"] = value
+            shape.append((name, "eq"))
+    statement = _found_by(model, tuple(shape), order, limit is not None or offset > 0)
     return statement.text, list(statement.ordered(named))
 
 
@@ -248,13 +265,13 @@ def _found_by(model: Model, shape: tuple[tuple[str, str], ...], order: tuple[str
         elif kind == "among":
             statement = statement.where(column.in_(sa.select(sa.func.json_each(value).table_valued("value").c.value)))
         else:
-            statement = statement.where(column == value)
+            statement = statement.where(SIGNS[kind](column, value))
     for name in order:
         column = _column(of, name.removeprefix("-"))
         statement = statement.order_by(column.desc() if name.startswith("-") else column.asc())
     statement = statement.order_by(*of.key_columns)
     if limited:
-        statement = statement.limit(sa.bindparam("most"))
+        statement = statement.limit(sa.bindparam("most")).offset(sa.bindparam("skipped"))
     return Statement(statement)
 
 

@@ -87,7 +87,7 @@ def _compare(
         if ours is None or theirs is None:
             into.append(Difference(model.name, key, None, ours and key, theirs and key))
             continue
-        for each in model.fields:
+        for each in model.remote_fields:
             count += 1
             left, right = _local(each, ours[each.name]), _remote(each, theirs[each.name])
             if type(left) is not type(right) or left != right:

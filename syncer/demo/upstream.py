@@ -53,7 +53,7 @@ class Upstream:
 
     def records(self, model: Model) -> Iterator[dict[str, Any]]:
         """Every record of a model, all fields. Raises: Refused."""
-        name, fields = naming.list_field(model), " ".join(model.by_name)
+        name, fields = naming.list_field(model), " ".join(f.name for f in model.remote_fields)
         document = f"query($t:String){{{name}(limit:{_PAGE},nextToken:$t){{items{{{fields}}}nextToken}}}}"
         token: str | None = None
         while True:

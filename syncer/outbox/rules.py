@@ -50,5 +50,6 @@ def verdict(
             return Verdict(Fate.VANISHES, op, fields)
         return Verdict(Fate.SUPERSEDED, op, fields)
     if earlier_op == Op.CREATE:
-        return Verdict(Fate.SUPERSEDED, Op.CREATE, frozenset())
+        # The fields of a create are what an upsert would send if the record were there already.
+        return Verdict(Fate.SUPERSEDED, Op.CREATE, earlier_fields | fields if earlier_fields else frozenset())
     return Verdict(Fate.SUPERSEDED, Op.UPDATE, earlier_fields | fields)

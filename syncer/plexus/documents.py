@@ -68,8 +68,8 @@ def _cursor(plan: ByKey | Since | Each, index: Index) -> str:
 
 @cache
 def selection(model: Model) -> str:
-    """Every described field."""
-    return " ".join(f.name for f in model.fields)
+    """Every described field that the remote has."""
+    return " ".join(f.name for f in model.remote_fields)
 
 
 def _key_type(model: Model, name: str) -> str:

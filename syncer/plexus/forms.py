@@ -42,7 +42,7 @@ def create_input(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
 def _create_plan(model: Model) -> tuple[tuple[str, Callable[[Mapping[str, Any]], Any] | None], ...]:
     return tuple(
         (f.name, partial(to_wire, f) if f.many or f.kind in (Kind.TIME, Kind.FLAG) else None)
-        for f in model.fields
+        for f in model.remote_fields
         if f.origin is not Origin.SERVER and f.name != "updatedAt"
     )
 
@@ -70,10 +70,11 @@ def frozen(model: Model, op: str, key: str, fields: Sequence[str], row: Row | No
 @cache
 def reader(model: Model) -> Callable[[Record], tuple[Any, ...]]:
     """A function from a remote record to the tuple of its stored values, then ``extra``."""
-    names = tuple(f.name for f in model.fields)
-    take = itemgetter(*names)
-    times = tuple((n, f.name) for n, f in enumerate(model.fields) if f.kind is Kind.TIME)
-    others = tuple((n, _convert(f)) for n, f in enumerate(model.fields) if f.many or f.kind in (Kind.FLAG, Kind.JSON))
+    theirs = model.remote_fields
+    ours = (None,) * (len(model.fields) - len(theirs))
+    take = itemgetter(*(f.name for f in theirs))
+    times = tuple((n, f.name) for n, f in enumerate(theirs) if f.kind is Kind.TIME)
+    others = tuple((n, _convert(f)) for n, f in enumerate(theirs) if f.many or f.kind in (Kind.FLAG, Kind.JSON))
 
     def read(record: Record) -> tuple[Any, ...]:
         values = list(take(record))
@@ -92,6 +93,7 @@ def reader(model: Model) -> Callable[[Record], tuple[Any, ...]]:
         for n, convert in others:
             if values[n] is not None:
                 values[n] = convert(values[n])
+        values += ours
         values.append(dumps({VERBATIM: odd}) if odd else None)
         return tuple(values)
 

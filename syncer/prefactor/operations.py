@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from syncer import clock
 from syncer.cache import rows
-from syncer.engine import write
+from syncer.engine import storing
 from syncer.port import Row
 from syncer.prefactor import lifecycle, shown
 from syncer.prefactor.errors import PrefactorValidationError
@@ -112,7 +112,7 @@ class Operations:
 
     def _show(self, params: Params, _: str | None) -> Document:
         key = _text(params, "agent_instance_id")
-        row = self._database.read(lambda tx: write.row_of(tx, INSTANCE, key))
+        row = self._database.read(lambda tx: storing.row_of(tx, INSTANCE, key))
         return _details(shown.instance(dict(lifecycle.existing(row, lifecycle.INSTANCE, key))))
 
     def _instances(self, params: Params, _: str | None) -> Document:

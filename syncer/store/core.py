@@ -130,6 +130,35 @@ CALLER_KEY = sa.Table(
     sqlite_with_rowid=False,
 )
 
+ATTEMPT = sa.Table(
+    "attempt",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),  # the change it was an attempt of
+    sa.Column("number", sa.Integer, nullable=False),
+    _text("at", null=False),
+    _text("ended_at"),
+    _text("outcome"),  # NULL: no answer was settled
+    _text("code"),
+    _text("reason"),
+    _text("request_id"),  # what the remote calls the request
+)
+sa.Index("ix_attempt_seq", ATTEMPT.c.seq)
+
+EVENT = sa.Table(
+    "event",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    _text("remote", null=False),
+    _text("model", null=False),
+    _text("key", null=False),
+    _text("at", null=False),
+    _text("kind", null=False),  # pulled, merged, renamed, swept, repaired
+    _text("fields"),  # JSON list
+    _text("note"),
+)
+sa.Index("ix_event_model_key", EVENT.c.model, EVENT.c.key)
+
 REMOTE_STATE = sa.Table(
     "remote_state",
     METADATA,

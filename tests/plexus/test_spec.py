@@ -38,7 +38,7 @@ def test_the_same_models_are_described():
 @every_model
 def test_fields_have_the_published_types(name):
     """Names, types, lists and enum values agree."""
-    ours = {field.name: (type_text(field), field.many) for field in MODELS[name].fields}
+    ours = {field.name: (type_text(field), field.many) for field in MODELS[name].remote_fields}
     theirs = {field: (facts["type"], facts["list"]) for field, facts in SCHEMA[name]["fields"].items()}
     assert ours == theirs
 
@@ -46,7 +46,7 @@ def test_fields_have_the_published_types(name):
 @every_model
 def test_the_same_fields_are_required(name):
     """What the schema promises never to be null is what we describe as required."""
-    ours = {field.name for field in MODELS[name].fields if field.required}
+    ours = {field.name for field in MODELS[name].remote_fields if field.required}
     assert ours == {field for field, facts in SCHEMA[name]["fields"].items() if facts["required"]}
 
 
@@ -59,7 +59,7 @@ def test_the_key_is_the_published_identifier(name):
 @every_model
 def test_a_client_may_mint_a_lone_id(name):
     """An ``id`` may be given on create, and is not demanded."""
-    ours = {field.name for field in MODELS[name].fields if field.kind is Kind.ID and field.name in MODELS[name].key}
+    ours = {field.name for field in MODELS[name].remote_fields if field.kind is Kind.ID and field.name in MODELS[name].key}
     theirs = {field for field, facts in SCHEMA[name]["fields"].items() if facts.get("client_may_supply_on_create")}
     assert ours == theirs
     assert not theirs & set(MODELS[name].create_required)

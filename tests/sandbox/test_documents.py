@@ -189,7 +189,7 @@ def test_every_generated_query_runs(call, name):
     model = MODELS[name]
     fields = [f"l: {naming.list_field(model)} {{ nextToken }}"]
     key = ", ".join(f'{part}: "x"' for part in model.key)
-    fields.append(f"g: {naming.get_field(model)}({key}) {{ {' '.join(field.name for field in model.fields)} }}")
+    fields.append(f"g: {naming.get_field(model)}({key}) {{ {' '.join(field.name for field in model.remote_fields)} }}")
     for number, index in enumerate(model.indexes):
         fields.append(f'i{number}: {naming.index_field(model, index)}({index.partition}: "x") {{ items {{ __typename }} }}')
     reply = call(f"{{ {' '.join(fields)} }}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncer.describe import Index, Model
 from syncer.plans import Since
 from syncer.plexus.spec.states import FINAL_STATES
-from syncer.words import flag, identity, json_value, number, ref, stamp, text, texts, time
+from syncer.words import flag, identity, json_value, local, number, ref, stamp, text, texts, time
 
 SCORING_JOB = Model(
     "ScoringJob",
@@ -24,6 +24,7 @@ SCORING_JOB = Model(
         ref("scoreId", "Score", "scoringJobs"),
         stamp("updatedAt", required=False),
         stamp("createdAt", required=False),
+        local("batchId"),
     ),
     indexes=(
         Index("accountId"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from syncer.describe import Index, Model
+from syncer.describe import Index, Kind, Model
 from syncer.plans import Each, Since
 from syncer.plexus.spec.states import FINAL_STATES
-from syncer.words import identity, integer, json_value, ref, server_time, stamp, text, texts, time
+from syncer.words import identity, integer, json_value, local, ref, server_time, stamp, text, texts, time
 
 TASK = Model(
     "Task",
@@ -36,6 +36,8 @@ TASK = Model(
         text("celeryTaskId"),
         text("workerNodeId"),
         stamp("updatedAt", required=False),
+        local("lockToken"),
+        local("lockExpires", Kind.TIME),
     ),
     indexes=(
         Index("accountId", ("updatedAt",)),

@@ -115,7 +115,7 @@ def _operators(model: Model, field: Field) -> GraphQLInputObjectType:
 
 
 def _comparable(model: Model) -> dict[str, GraphQLInputField]:
-    found = {field.name: GraphQLInputField(_operators(model, field)) for field in model.fields}
+    found = {field.name: GraphQLInputField(_operators(model, field)) for field in model.remote_fields}
     return found | {
         name: GraphQLInputField(_OPERATORS[Kind.TEXT]) for name in ("createdAt", "updatedAt") if name not in found
     }
@@ -154,7 +154,7 @@ def write_type(op: str, model: Model) -> GraphQLInputObjectType:
 
     fields = {
         field.name: kind_of(field)
-        for field in model.fields
+        for field in model.remote_fields
         if (field.name in model.key if op == "delete" else field.origin is not Origin.SERVER)
     }
     return GraphQLInputObjectType(naming.input_type(op, model), fields)

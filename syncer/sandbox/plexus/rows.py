@@ -86,7 +86,7 @@ class Rows:
 
 def _texts(model: Model, record: Mapping[str, Any]) -> Record:
     """``record`` with the values of JSON fields as text."""
-    as_json = {field.name for field in model.fields if field.kind is Kind.JSON}
+    as_json = {field.name for field in model.remote_fields if field.kind is Kind.JSON}
     return {
         name: encoded(value) if name in as_json and value is not None and not isinstance(value, str) else value
         for name, value in record.items()

@@ -58,7 +58,7 @@ class _Builder:
         return GraphQLObjectType(model.name, partial(self._object_fields, model))
 
     def _object_fields(self, model: Model) -> dict[str, GraphQLField]:
-        fields = {field.name: GraphQLField(_output_type(model, field)) for field in model.fields}
+        fields = {field.name: GraphQLField(_output_type(model, field)) for field in model.remote_fields}
         for field in model.references:
             if field.relation and field.ref in self.models:
                 target = self.models[field.ref]

@@ -1,0 +1,40 @@
+"""Accounts: what everything else in Plexus belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import InitVar, dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncer.plexus.record import BaseModel
+
+if TYPE_CHECKING:
+    from syncer.plexus.client import _BaseAPIClient
+
+
+@dataclass
+class Account(BaseModel):
+    """An account. ``settings`` is a dict."""
+
+    id: str
+    name: str
+    key: str
+    description: str | None = None
+    settings: dict[str, Any] | None = None
+    client: InitVar[_BaseAPIClient | None] = None
+
+    @classmethod
+    def get_by_key(cls, key: str, client: _BaseAPIClient) -> Account | None:
+        """The account with this key, None when the local file has none. Source: spec/plexus.md 6."""
+        return cls._first(client, {"key": key})
+
+    @classmethod
+    def list_by_key(cls, client: _BaseAPIClient, key: str) -> Account | None:
+        """The same as :meth:`get_by_key`, with its arguments the other way round, as in the original."""
+        return cls.get_by_key(key, client)
+
+    def update(self, **kwargs: Any) -> Account:
+        """A new instance with these fields changed; this one stays as it is.
+
+        Raises: InvalidInput for a field Plexus does not take, RecordNotFound.
+        """
+        return type(self)._loaded(self._changed(kwargs), self._client)
