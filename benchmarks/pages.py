@@ -73,4 +73,4 @@ class CannedPlexus(Plexus):
 
     def line(self) -> PlexusLine:
         """A connection that answers from the file."""
-        return PlexusLine(_Canned(self._pages), self.absent)  # type: ignore[arg-type]
+        return PlexusLine(_Canned(self._pages), self._described)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from syncer import failpoints
 from syncer.store.core import METADATA
 
 
@@ -16,6 +17,7 @@ def run() -> None:
         render_as_batch=True,
         transactional_ddl=True,
         compare_type=True,
+        on_version_apply=lambda **_: failpoints.reached("migrating"),
     )
     context.run_migrations()
 

@@ -5,17 +5,27 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
 from syncer import config, registry
+from syncer.cache import preferences
+from syncer.cache.preferences import Preferences
 from syncer.config import Settings
-from syncer.engine import acts
+from syncer.describe import Model
+from syncer.doctor import Diagnosis, examine
+from syncer.engine import acts, selection
 from syncer.engine.acts import Dropped
+from syncer.engine.background import Background
+from syncer.engine.choosing import Chosen
+from syncer.engine.deployment import Deployment
 from syncer.engine.report import Report, Watch, unwatched
+from syncer.engine.selection import Selection
 from syncer.engine.sync import PATIENCE_S, Sync
+from syncer.engine.verification import Verification
+from syncer.engine.verifying import Verifying
 from syncer.engine.write import Records
-from syncer.errors import UsageError
 from syncer.outbox import status
 from syncer.outbox.status import Status
 from syncer.port import Remote
@@ -39,6 +49,7 @@ class Workspace:
         self.path = path_of(settings.db)
         migrate.initialise(self.path, durability=settings.durability)
         self.database = Database(self.path, durability=settings.durability)
+        self.background = Background()
         self._models = {name: registry.models(name) for name in registry.names()}
         self._records = {name: Records(self.database, models, name) for name, models in self._models.items()}
 
@@ -79,16 +90,18 @@ class Workspace:
         limit: int | None = None,
         wait_s: float = PATIENCE_S,
         watch: Watch = unwatched,
+        settings: Settings | None = None,
     ) -> Report:
         """Send what waits, at most ``limit`` changes, of ``models`` only if given.
 
         Returns what happened; never raises for what a remote or network does.
 
         ``wait_s``: how long to wait, without progress, for changes that become due; 0 sends only what is due now. Raises:
-        SyncRunning while another sync of the same remote is at work.
+        SyncRunning while another sync of the same remote is at work. ``settings``: used this once instead of the
+        workspace's, for a caller with credentials of its own.
         """
-        return Sync(self.database, watch=watch, wait_s=wait_s, limit=limit).run(
-            self._remotes(remotes), pull=False, only=self._known(models)
+        return Sync(self.database, watch=watch, wait_s=wait_s, limit=limit, rules=self.rules).run(
+            self._remotes(remotes, settings), pull=False, only=self._known(models)
         )
 
     def pull(
@@ -98,15 +111,21 @@ class Workspace:
         models: Sequence[str] | None = None,
         limit: int | None = None,
         full: bool = False,
+        since: Any = None,
+        accounts: Sequence[str] | None = None,
+        scorecards: Sequence[str] | None = None,
+        allow_mass_delete: bool = False,
         wait_s: float = PATIENCE_S,
         watch: Watch = unwatched,
     ) -> Report:
         """Bring home what others wrote, of ``models`` only if given. Like :meth:`push`.
 
-        ``full``: from the beginning. ``limit``: stop in the middle of a list after about so many records; the next pull goes
-        on there.
+        ``full``: from the beginning, and rows whose records are gone are removed; many of them only with
+        ``allow_mass_delete``. ``limit``: stop in the middle of a list after about so many records; the next pull goes on
+        there. ``since``, ``accounts``, ``scorecards``: this once in the place of ``[plexus.pull]``. Raises: UsageError.
         """
-        work = Sync(self.database, watch=watch, wait_s=wait_s, limit=limit)
+        chosen = self._narrowed(remotes, since=since, accounts=accounts, scorecards=scorecards)
+        work = self._sync(chosen, allow_mass_delete, watch=watch, wait_s=wait_s, limit=limit)
         return work.run(self._remotes(remotes), push=False, full=full, only=self._known(models))
 
     def sync(
@@ -116,12 +135,89 @@ class Workspace:
         models: Sequence[str] | None = None,
         limit: int | None = None,
         full: bool = False,
+        since: Any = None,
+        accounts: Sequence[str] | None = None,
+        scorecards: Sequence[str] | None = None,
+        allow_mass_delete: bool = False,
+        check: bool = True,
         wait_s: float = PATIENCE_S,
         watch: Watch = unwatched,
     ) -> Report:
-        """Push, then pull, ``models`` only if given. Like :meth:`push`."""
-        work = Sync(self.database, watch=watch, wait_s=wait_s, limit=limit)
-        return work.run(self._remotes(remotes), full=full, only=self._known(models))
+        """Push, then pull, ``models`` only if given. Like :meth:`push` and :meth:`pull`.
+
+        ``check``: look at some of what was sent, by one request. ``report.remotes[name].checked`` tells what it found.
+        """
+        chosen = self._narrowed(remotes, since=since, accounts=accounts, scorecards=scorecards)
+        work = self._sync(chosen, allow_mass_delete, watch=watch, wait_s=wait_s, limit=limit)
+        return work.run(self._remotes(remotes), full=full, only=self._known(models), check=check)
+
+    def verify(
+        self,
+        remotes: Remotes = None,
+        *,
+        models: Sequence[str] | None = None,
+        sample: int | None = None,
+        repair: bool = False,
+        resend: bool = False,
+        allow_mass_delete: bool = False,
+        wait_s: float = PATIENCE_S,
+        watch: Watch = unwatched,
+    ) -> Verification:
+        """Compare every record of the remotes with its row, of ``models`` only if given; marks and waiting changes stay.
+
+        ``sample``: only so many rows of each model, asked for by key. ``repair``: mend what differs here; nothing is sent.
+        ``resend``: queue again what a remote has lost since it acknowledged it. ``allow_mass_delete``: remove what is gone
+        there however much it is. Raises: SyncRunning, UsageError.
+        """
+        work = Verifying(self.database, watch, wait_s, self.rules, self._narrowed(remotes))
+        only = self._known(models)
+        return work.run(
+            self._remotes(remotes), only=only, sample=sample, repair=repair, resend=resend, many_may_go=allow_mass_delete
+        )
+
+    def _sync(self, chosen: Mapping[str, Selection], many_may_go: bool, **given: Any) -> Sync:
+        return Sync(self.database, rules=self.rules, selections=chosen, many_may_go=many_may_go, **given)
+
+    def _narrowed(self, remotes: Remotes, **given: Any) -> Mapping[str, Selection]:
+        """By remote, what is pulled: ``[plexus.pull]`` of the file, and what is ``given`` over it. Raises: UsageError."""
+        path = self.settings.config_path
+        configured = {
+            name: selection.read(self.settings.table(name, "pull"), models, f"[{name}.pull] in {path}")
+            for name, models in self._models.items()
+        }
+        names = registry.chosen(remotes if remotes is None or isinstance(remotes, str) else list(remotes))
+        return selection.narrowed(configured, self._models, names, **given)
+
+    @cached_property
+    def rules(self) -> Mapping[str, Preferences]:
+        """By remote, who wins where both sides changed the same: ``[plexus.merge]`` of the file. Raises: SettingError."""
+        path = self.settings.config_path
+        return {
+            name: preferences.read(self.settings.table(name, "merge"), models, f"[{name}.merge] in {path}")
+            for name, models in self._models.items()
+        }
+
+    def resolve(
+        self,
+        record: str | int,
+        *,
+        take: str | None = None,
+        set: Mapping[str, Any] | None = None,
+        remote: str | None = None,
+        model: str | None = None,
+    ) -> Chosen:
+        """Settle a conflict: of the record with this key, or of the change with this number.
+
+        ``take``: whose value stands, "theirs", "ours" or "newest" (by the times of the edits; what they do not tell stays
+        open). ``set``: other values for single fields, by the remote's names. Other edits of the record are kept. Returns
+        the changes that wait for it now, and the fields still open. Raises: RecordNotFound, UsageError, InvalidInput.
+        """
+        name = str(record)
+        return acts.resolve(self.database, self._models, name, take=take, given=set, remote=remote, model=model)
+
+    def in_conflict(self, record: str | int, *, remote: str | None = None, model: str | None = None) -> Model:
+        """The description of the record in conflict that :meth:`resolve` would mean. Raises: RecordNotFound, UsageError."""
+        return acts.in_conflict(self.database, self._models, str(record), remote, model)
 
     def retry(self, *seqs: int) -> list[int]:
         """Make waiting changes due now, whatever state they are in. Returns the numbers they wait under now.
@@ -133,6 +229,10 @@ class Workspace:
     def drop(self, seq: int) -> Dropped:
         """Discard a waiting change and every later one of its record; the row goes back to what the remote has."""
         return acts.drop(self.database, self._models, seq)
+
+    def doctor(self, *, remote: bool = False) -> Diagnosis:
+        """Look for what could go wrong: file, bookkeeping, settings; the configured remotes too where ``remote``."""
+        return examine(self.settings, remote=remote)
 
     def status(self) -> Status:
         """What waits, what needs a person, when each remote was last reached, whether the ledger closes."""
@@ -152,7 +252,8 @@ class Workspace:
             return reader.query(sql, params, limit=limit, timeout_s=timeout_s)
 
     def close(self) -> None:
-        """Close the file. Nothing is lost by not closing it."""
+        """Close the file, once a push in the background has come to a stop. Nothing is lost by not closing it."""
+        self.background.stop()
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -166,18 +267,15 @@ class Workspace:
 
     def remote(self, name: str, settings: Settings | None = None) -> Remote:
         """A remote as configured here, or as ``settings`` say, to look at it outside of any sync. Raises: SettingError."""
-        return registry.remote(name, settings or self.settings)
+        found = registry.remote(name, settings or self.settings)
+        Deployment(self.database, found).recall()
+        return found
 
-    def _remotes(self, wanted: Remotes) -> list[Any]:
-        return [registry.remote(name, self.settings) for name in registry.chosen(wanted)]  # type: ignore[arg-type]
+    def _remotes(self, wanted: Remotes, settings: Settings | None = None) -> list[Any]:
+        return [self.remote(name, settings) for name in registry.chosen(wanted)]  # type: ignore[arg-type]
 
     def _known(self, models: Sequence[str] | None) -> Sequence[str] | None:
-        known = {name for remote in registry.names() for name in registry.models(remote)}
-        for name in models or ():
-            if name not in known:
-                from syncer.spelling import near
-
-                raise UsageError(f"there is no model {name!r}", hint=near(name, known))
+        registry.require_models(models or ())
         return models
 
 

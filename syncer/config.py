@@ -12,6 +12,15 @@ current folder is never searched: a checked-out folder must not be able to redir
     api_url = "https://example.appsync-api.eu-west-1.amazonaws.com/graphql"
     account_key = "my-account"
 
+    [plexus.merge]                  # who wins where both sides changed the same: theirs, ours, newest or ask
+    default = "ask"
+    ScoreResult = "theirs"
+    "ScoreResult.explanation" = "ours"
+
+    [plexus.pull]                   # what is pulled, where not everything is wanted; also: models, exclude, accounts
+    scorecards = ["quality"]
+    since = 2026-10-01
+
     [profile.staging.plexus]        # --profile staging: these win over the tables above
     api_url = "https://staging.example/graphql"
 """
@@ -27,16 +36,29 @@ from typing import Any
 from syncer.errors import SettingError
 
 DURABILITIES = ("full", "normal")
+_KINDS: Mapping[type[object], str] = {str: "text", bool: "true or false", float: "a number"}
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting of a remote: its name in the file, its environment variable, whether it is a secret or optional."""
+    """One setting of a remote: its name in the file, its environment variable, whether it is a secret or optional.
+
+    ``kind``: what the file may hold besides text, a flag (bool) or a number (float).
+    """
 
     name: str
     env: str
     secret: bool = False
     optional: bool = False
+    kind: type[object] = str
+
+    def spelled(self, value: object) -> str | None:
+        """``value`` of the file or environment as text; None when it is not of this kind."""
+        if isinstance(value, bool):
+            return str(value).lower() if self.kind is bool else None
+        if isinstance(value, int | float):
+            return repr(value) if self.kind is float else None
+        return value.strip() if isinstance(value, str) else None
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,14 @@ class Settings:
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def table(self, remote: str, name: str) -> Mapping[str, Any]:
+        """The table ``[remote.name]`` of the file, empty when there is none. Raises: SettingError when it is no table."""
+        section = self.tables.get(remote, {})
+        found = section.get(name, {}) if isinstance(section, Mapping) else section
+        if not isinstance(found, Mapping):
+            raise SettingError(f"[{remote}.{name}] in {self.config_path} must be a table")
+        return found
+
     def remote(self, name: str, declared: tuple[Setting, ...]) -> dict[str, str]:
         """The settings of one remote that have a value; environment first, then file."""
         section = self.tables.get(name, {})
@@ -60,9 +90,11 @@ class Settings:
             value = self.environ.get(setting.env) or section.get(setting.name)
             if value is None or value == "":
                 continue
-            if not isinstance(value, str):
-                raise SettingError(f"{name}.{setting.name} in {self.config_path} must be text")
-            found[setting.name] = value.strip()
+            text = setting.spelled(value)
+            if text is None:
+                wanted = _KINDS[setting.kind]
+                raise SettingError(f"{name}.{setting.name} in {self.config_path} must be {wanted}")
+            found[setting.name] = text
         return found
 
 
@@ -106,13 +138,13 @@ def default_db() -> Path:
 def _file(named: str | os.PathLike[str] | None) -> tuple[Path | None, dict[str, Any]]:
     if named:
         path = Path(named).expanduser()
-        if not path.is_file():
+        if not _is_file(path):
             raise SettingError(f"no configuration file at {path}", hint="create it, or leave --config and SYNCER_CONFIG out")
     else:
         from platformdirs import user_config_path
 
         path = user_config_path("syncer", appauthor=False) / "syncer.toml"
-        if not path.is_file():
+        if not _is_file(path):
             return None, {}
     import tomllib
 
@@ -120,6 +152,19 @@ def _file(named: str | os.PathLike[str] | None) -> tuple[Path | None, dict[str, 
         return path, tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise SettingError(f"{path} is not valid TOML", why=str(exc)) from exc
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+
+
+def _unreadable(path: Path, exc: OSError) -> SettingError:
+    return SettingError(f"{path} cannot be read", why=exc.strerror, hint="check the path and its permissions")
 
 
 def _with_profile(tables: dict[str, Any], profile: str, path: Path | None) -> dict[str, Any]:
@@ -128,7 +173,13 @@ def _with_profile(tables: dict[str, Any], profile: str, path: Path | None) -> di
         known = ", ".join(sorted(profiles)) or "none"
         raise SettingError(f"there is no profile {profile!r} in {path or 'syncer.toml'}", hint=f"profiles: {known}")
     merged = {name: value for name, value in tables.items() if name != "profile"}
-    for name, value in profiles[profile].items():
-        below = merged.get(name)
-        merged[name] = {**below, **value} if isinstance(value, dict) and isinstance(below, dict) else value
+    return _over(merged, profiles[profile])
+
+
+def _over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``above`` on top of ``below``, table by table."""
+    merged = dict(below)
+    for name, value in above.items():
+        lower = merged.get(name)
+        merged[name] = _over(lower, value) if isinstance(value, dict) and isinstance(lower, dict) else value
     return merged

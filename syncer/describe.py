@@ -12,10 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 from syncer.errors import InvalidInput
-from syncer.plans import Pull
+from syncer.plans import Chosen, Natural, Pull
+from syncer.plans import FillIn as FillIn
+from syncer.plans import NextFree as NextFree
+from syncer.plans import SameAs as SameAs
 from syncer.spelling import near
 
 
@@ -39,23 +42,7 @@ class Origin(StrEnum):
     SERVER = "server"  # in no input; sending it is an error
     STAMP = "stamp"  # a time the server fills in unless the input carries it
     LOCAL = "local"  # kept here only; what the remote answers never touches it
-
-
-@dataclass(frozen=True, slots=True)
-class SameAs:
-    """Fill-in: the value of another field of the same record."""
-
-    other: str
-
-
-@dataclass(frozen=True, slots=True)
-class NextFree:
-    """Fill-in: one more than the largest value among the records that share ``within``; 1 for the first."""
-
-    within: str
-
-
-FillIn: TypeAlias = SameAs | NextFree | str | float | bool
+    ABSENT = "absent"  # the deployment we talk to has no such field: kept here until it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +73,11 @@ class Field:
     def column(self) -> str:
         """The SQL name: snake case."""
         return snake(self.name)
+
+    @property
+    def here_only(self) -> bool:
+        """True when the remote, or the deployment we talk to, has no such field."""
+        return self.origin in (Origin.LOCAL, Origin.ABSENT)
 
     @property
     def as_json(self) -> bool:
@@ -125,7 +117,10 @@ class Model:
     """One kind of record of one remote. ``legacy``: today's deployments may lack it. ``closed``: our credentials may not
     use it, so its rows stay local. ``key``: the field or fields that identify a record.
     ``changed_at``: the field that tells the version of a record. ``time_digits``: decimals of a second the remote keeps.
-    ``ops``: what the remote lets clients do. ``local_ids``: only the remote makes ids; a local one stands in until then."""
+    ``ops``: what the remote lets clients do. ``local_ids``: only the remote makes ids; a local one stands in until then.
+    ``natural``: how an owner is found before upserts, best way first. ``chosen``: how pulls are narrowed by records.
+    ``unknown``: plain fields of the deployment we talk to that are not described here; they are kept in ``extra``.
+    ``takes``: whose records are deleted with one of this model, each (model, its field that points here)."""
 
     name: str
     fields: tuple[Field, ...]
@@ -141,6 +136,15 @@ class Model:
     time_digits: int = 3
     ops: tuple[str, ...] = ("create", "update", "delete")
     local_ids: bool = False
+    natural: tuple[Natural, ...] = ()
+    chosen: Chosen | None = None
+    takes: tuple[tuple[str, str], ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @cached_property
+    def absent(self) -> frozenset[str]:
+        """The described fields that the deployment we talk to has not."""
+        return frozenset(f.name for f in self.fields if f.origin is Origin.ABSENT)
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -165,10 +169,10 @@ class Model:
     @cached_property
     def remote_fields(self) -> tuple[Field, ...]:
         """The fields the remote has; what is kept only here comes after them."""
-        theirs = tuple(f for f in self.fields if f.origin is not Origin.LOCAL)
-        if theirs != self.fields[: len(theirs)]:
+        ours = [f.origin is Origin.LOCAL for f in self.fields]
+        if ours != sorted(ours):
             raise ValueError(f"{self.name}: fields kept only here come last")
-        return theirs
+        return tuple(f for f in self.fields if not f.here_only)
 
     @cached_property
     def stamps(self) -> tuple[Field, ...]:

@@ -8,6 +8,7 @@
     │   ├── RecordNotFound                  also a LookupError and a ValueError
     │   ├── RecordExists                    the id is taken
     │   ├── KeyReused                       an idempotency key of the caller's was used for something else
+    │   ├── RecordLocked                    somebody holds the record's lock, for now
     │   ├── SettingError                    a setting is missing or malformed
     │   └── QueryError                      SQL that SQLite refuses, or that ran too long
     ├── NeedsAttention              exit 3  finished, but some records wait for a person
@@ -15,6 +16,7 @@
     │   ├── Unreachable                     no answer from the remote
     │   ├── AccessRefused                   401 or 403: the credentials
     │   ├── RemoteRefused                   an answer that cannot be worked with
+    │   │   └── GraphQLFailed               errors in the answer to a caller's own GraphQL
     │   ├── SyncRunning                     another sync holds this remote's lease
     │   └── LeaseLost                       this sync was overtaken and has been fenced off
     └── DatabaseError               exit 5  the local file
@@ -24,7 +26,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 
 class SyncerError(Exception):
@@ -103,6 +107,13 @@ class KeyReused(UsageError):
     code = "key-reused"
 
 
+class RecordLocked(UsageError):
+    """Somebody holds the lock of this record; it ends by itself."""
+
+    code = "record-locked"
+    retryable = True
+
+
 class SettingError(UsageError):
     """A setting is missing or malformed; names the setting."""
 
@@ -154,6 +165,20 @@ class RemoteRefused(RemoteError):
     """The remote answered with something that cannot be worked with."""
 
     code = "remote-refused"
+
+
+class GraphQLFailed(RemoteRefused):
+    """GraphQL of a caller's own was answered with errors. ``errors``: all of them; ``data``: what came besides."""
+
+    code = "graphql-failed"
+    errors: tuple[dict[str, Any], ...] = ()
+    data: Mapping[str, Any] = MappingProxyType({})
+
+    def having(self, *, errors: tuple[dict[str, Any], ...], data: Mapping[str, Any]) -> GraphQLFailed:
+        """The same error with the answer it stands for."""
+        self.errors = errors
+        self.data = data
+        return self
 
 
 class SyncRunning(RemoteError):

@@ -1,4 +1,7 @@
-"""How the records of a model are brought home: the words of pull plans."""
+"""How the records of a model are found on the remote: the words of pull plans, and what people know a record by.
+
+Also what a field is filled with that a create leaves out.
+"""
 
 from __future__ import annotations
 
@@ -67,3 +70,44 @@ class Listing:
 
 
 Pull: TypeAlias = ByKey | Since | Each | Scan | Listing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Natural:
+    """Fields by which people know a record, whatever its id: of its own, or of the records of a ``child`` model under it.
+
+    ``pointer``: the child's field that names the record. ``order``: the child's field that says which is asked for first.
+    """
+
+    fields: tuple[str, ...]
+    child: str = ""
+    pointer: str = ""
+    order: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The records of a model may be chosen for pulls: ``entry`` is what settings and options call such a choice.
+
+    ``names``: the fields by whose values a record may be named.
+    """
+
+    entry: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SameAs:
+    """Fill-in: the value of another field of the same record."""
+
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextFree:
+    """Fill-in: one more than the largest value among the records that share ``within``; 1 for the first."""
+
+    within: str
+
+
+FillIn: TypeAlias = SameAs | NextFree | str | float | bool

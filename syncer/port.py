@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from syncer.describe import Model
 
@@ -70,6 +70,16 @@ class Change:
         return f"{self.model.remote} {self.model.name} {self.key}"
 
 
+NOT_DEPLOYED = "not-deployed"
+"""Code of a receipt (LATER): this deployment of the remote has no such model. The change stays until it has one."""
+
+FIELD_NOT_DEPLOYED = "field-not-deployed"
+"""Code of an update all of whose fields this deployment of the remote lacks. It stays until there is one that has them."""
+
+DESCRIBED_ANEW = "described-anew"
+"""Code of a receipt (LATER): the body names what this deployment lacks. It did not run and is to be made anew."""
+
+
 class Outcome(StrEnum):
     """What became of one sent change."""
 
@@ -87,6 +97,7 @@ class Receipt:
     ``key``: the record's key on the remote where that made it; the local one becomes it everywhere. ``due_s``: when to ask
     again at the earliest, in seconds. ``reason`` of an acked change, if any, is kept with it in the ledger.
     ``others``: what the answer says of other records, for the rows there are of them: (model, key, fields in stored form).
+    ``request_id``: what the remote calls the request, empty where it does not say.
     """
 
     seq: int
@@ -97,6 +108,7 @@ class Receipt:
     key: str | None = None
     due_s: float | None = None
     others: tuple[tuple[Model, str, Row], ...] = ()
+    request_id: str = ""
 
 
 class Halt(StrEnum):
@@ -158,13 +170,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one request may carry."""
+    """How much one request may carry; ``fetch``: about how many records by key."""
 
     first_batch: int = 25
     max_batch: int = 100
     max_bytes: int = 200_000
     senders: int = 4
     page: int = 1000
+    fetch: int = 1
 
 
 class Line(Protocol):
@@ -190,6 +203,68 @@ class Line(Protocol):
         ...
 
 
+@runtime_checkable
+class Seeker(Protocol):
+    """What a line may be able to do besides: find records by something else than their key."""
+
+    def seek(self, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
+        """For each of ``wanted`` (stored values by field name) the records that hold them all, in stored form.
+
+        Raises: RemoteError.
+        """
+        ...
+
+
+PLANNED = "planned-"
+"""How the ids begin that a plan uses in the place of those that the remote will give."""
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """What a remote may be besides: one that can tell something of its answers without being asked."""
+
+    def foretold(self, change: Change) -> Receipt:
+        """The receipt of a frozen change: of a refusal that is certain, else as if all went well."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How one model of a deployment differs from its description; equal ones compare equal to ``Difference()``.
+
+    ``unknown``: plain fields it has that are not described. ``absent``: described fields it lacks. ``unsent``: stamps it
+    answers, but takes in no input. ``demanded``: fields not described that every create must carry. ``nowhere``: it has no
+    such model.
+    """
+
+    unknown: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
+    demanded: tuple[str, ...] = ()
+    nowhere: bool = False
+
+
+@runtime_checkable
+class Varying(Protocol):
+    """What a remote may be besides: one whose deployments differ. Its ``models`` change in place with what is learned."""
+
+    @property
+    def differences(self) -> Mapping[str, Difference]:
+        """What is known of the deployment, by model; those that are as described are left out."""
+        ...
+
+    def adapt(self, differences: Mapping[str, Difference]) -> None:
+        """Take up what was remembered."""
+        ...
+
+    def probe(self, models: Sequence[str]) -> str | None:
+        """Compare these models with the deployment, whatever is known; the server's time, stored form.
+
+        Raises: RemoteError.
+        """
+        ...
+
+
 class Remote(Protocol):
     """What a platform must offer to be synced."""
 
@@ -202,7 +277,10 @@ class Remote(Protocol):
         ...
 
     def partitions(self) -> Mapping[str, Sequence[str]]:
-        """Values of settings that pulls start from, by setting name (for example ``account_key``)."""
+        """Values of settings that pulls start from, by setting name (for example ``account_key``).
+
+        ``place`` is the address of the remote: marks made at another one say nothing here.
+        """
         ...
 
     def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:

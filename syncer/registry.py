@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from syncer.errors import UsageError
+from syncer.spelling import near
 
 if TYPE_CHECKING:  # the command line asks for names only, and must start fast
-    from syncer.config import Settings
+    from syncer.config import Setting, Settings
     from syncer.describe import Model
     from syncer.port import Remote
 
@@ -44,6 +45,12 @@ def missing(name: str, settings: Settings) -> list[str]:
     return found
 
 
+def declared(name: str) -> tuple[Setting, ...]:
+    """The settings that one remote knows."""
+    found: tuple[Setting, ...] = import_module(_ROOMS[name][2]).SETTINGS
+    return found
+
+
 def secrets(settings: Settings) -> tuple[str, ...]:
     """The values of every remote's secret settings, to be hidden in whatever is shown."""
     rooms = {name: import_module(room[2]) for name, room in _ROOMS.items()}
@@ -52,6 +59,14 @@ def secrets(settings: Settings) -> tuple[str, ...]:
         for name, room in rooms.items()
         for value in settings.remote(name, tuple(s for s in room.SETTINGS if s.secret)).values()
     )
+
+
+def require_models(wanted: Iterable[str]) -> None:
+    """Raises: UsageError for a model that no remote has, with near names."""
+    known = {model for name in names() for model in models(name)}
+    for model in wanted:
+        if model not in known:
+            raise UsageError(f"there is no model {model!r}", hint=near(model, known))
 
 
 def chosen(wanted: list[str] | tuple[str, ...] | str | None) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ def json_decoded(text: str) -> Any:
     """The value of JSON ``text``; text that is no JSON (older data has some) comes back as it is."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested beyond what Python reads
         return text
 
 
@@ -118,8 +118,21 @@ def same(field: Field, one: Any, other: Any) -> bool:
         return True
     if one is None or other is None or not field.as_json:
         return False
-    left, right = json_decoded(one), json_decoded(other)
-    return type(left) is type(right) and bool(left == right)
+    try:
+        return alike(json_decoded(one), json_decoded(other))
+    except RecursionError:
+        return False
+
+
+def alike(one: Any, other: Any) -> bool:
+    """True when two JSON values are the same: 1 and 1.0 are, 1 and true are not, which Python alone would not tell."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == other)
 
 
 def verbatim(row: Mapping[str, Any], name: str) -> str | None:
@@ -129,10 +142,30 @@ def verbatim(row: Mapping[str, Any], name: str) -> str | None:
         return None
     extra = row.get("extra")
     if extra and VERBATIM in extra:
-        kept = json.loads(extra).get(VERBATIM, {}).get(name)
-        if kept is not None and clock.stored_from_text(kept) == value:  # else the time has been written anew since
+        unknown = json.loads(extra)
+        texts = unknown.get(VERBATIM) if isinstance(unknown, dict) else None
+        kept = texts.get(name) if isinstance(texts, dict) else None
+        if isinstance(kept, str) and clock.stored_from_text(kept) == value:  # else the time has been written anew since
             return str(kept)
     return clock.usual_text(value)
+
+
+def both_extras(before: str | None, said: str | None) -> str | None:
+    """The unknown fields of a row after an answer that tells some of them: what it leaves out stays as it was."""
+    if before is None or said is None:
+        return before if said is None else said
+    kept, told = json_decoded(before), json_decoded(said)
+    return dumps({**kept, **told}) if isinstance(kept, dict) and isinstance(told, dict) else said
+
+
+def news(model: Model, row: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``changes`` without choices that are in ``row`` already: a remote may know more of them than we do."""
+    by_name = model.by_name
+    return {
+        name: value
+        for name, value in changes.items()
+        if name not in by_name or by_name[name].kind is not Kind.ENUM or value != row.get(name)
+    }
 
 
 def _shown(value: Any) -> str:

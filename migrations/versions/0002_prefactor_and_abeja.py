@@ -73,5 +73,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    waiting = sa.text("SELECT count(*) FROM outbox WHERE remote IN ('prefactor', 'abeja')")
+    count = op.get_bind().execute(waiting).scalar()
+    if count:  # without their rows they could never be sent
+        raise RuntimeError(f"{count} changes of Prefactor and ABEJA still wait: send or drop them first")
     for table in ("abeja_run_log_event", "abeja_run", "prefactor_agent_span", "prefactor_agent_instance", "caller_key"):
         op.drop_table(table)

@@ -40,9 +40,20 @@ def upgrade() -> None:
         sa.Column("note", sa.Text()),
     )
     op.create_index("ix_event_model_key", "event", ["model", "key"])
+    op.create_table(
+        "deployed",
+        sa.Column("remote", sa.Text(), primary_key=True),
+        sa.Column("place", sa.Text(), primary_key=True),
+        sa.Column("model", sa.Text(), primary_key=True),
+        sa.Column("field", sa.Text(), primary_key=True),
+        sa.Column("kind", sa.Text(), primary_key=True),
+        sa.Column("seen_at", sa.Text(), nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("deployed")
     op.drop_table("event")
     op.drop_table("attempt")
     for table, columns in (("plexus_scoring_job", ("batch_id",)), ("plexus_task", ("lock_expires", "lock_token"))):

@@ -7,8 +7,9 @@ The exceptions are here too, and in :mod:`syncer.abeja.exceptions`, with the nam
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from syncer.exports import lazily
 
 if TYPE_CHECKING:
     from syncer.abeja.exceptions import (
@@ -51,14 +52,4 @@ __all__ = [
 _HOMES = dict.fromkeys(__all__, "syncer.abeja.exceptions") | {"APIClient": "syncer.abeja.client"}
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return found
-
-
-def __dir__() -> list[str]:
-    """Every public name, imported yet or not."""
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazily(__name__, _HOMES)

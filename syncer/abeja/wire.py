@@ -24,8 +24,9 @@ from syncer.describe import Model
 from syncer.errors import RemoteError, RemoteRefused, SettingError
 from syncer.http import failures
 from syncer.http.failures import NotSent, ReplyLost
+from syncer.http.requestids import identified
 from syncer.http.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Answer, Session, checked_url
-from syncer.port import Ask, Change, Halt, Limits, Op, Outcome, Page, Reply, Row, State
+from syncer.port import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row, State
 from syncer.values import dumps
 from syncer.version import __version__
 
@@ -54,10 +55,10 @@ class Abeja:
         return lacking(self._settings)
 
     def partitions(self) -> Mapping[str, Sequence[str]]:
-        """The deployments to pull from, each as ``organization/deployment``."""
+        """The deployments to pull from, each as ``organization/deployment``, and the address they are at."""
         organization = self._settings.get("organization_id")
         listed = [name.strip() for name in self._settings.get("deployment_ids", "").split(",")]
-        return {"deployments": [f"{organization}/{name}" for name in listed if name and organization]}
+        return {"deployments": [f"{organization}/{name}" for name in listed if name and organization], "place": [self._url]}
 
     def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:
         """The wire text of a create."""
@@ -66,6 +67,11 @@ class Abeja:
     def sent(self, change: Change) -> Row:
         """What a frozen create writes, in stored form."""
         return forms.sent(change.body) if change.body and change.op == Op.CREATE else {}
+
+    def foretold(self, change: Change) -> Receipt:
+        """What will be said to a frozen change, as far as that is known without asking."""
+        never = _never(change)
+        return Receipt(change.seq, Outcome.ACKED) if never is None else never.receipts[0]
 
     def line(self) -> AbejaLine:
         """A new connection."""
@@ -94,11 +100,10 @@ class AbejaLine:
     def push(self, changes: Sequence[Change]) -> Reply:
         """Send one create: the limits of this remote allow no company, so that each POST is the attempt of one change."""
         (change,) = changes
-        if change.model.name != RUN.name or change.op != Op.CREATE:
-            return answers.no_such_way(change)
+        never = _never(change)
+        if never is not None:
+            return never
         order = forms.order(change.body or "{}")
-        if order.marker is None:
-            return answers.unmarkable(change)
         return self._resolve(change, order) if change.state is State.AMBIGUOUS else self._create(change, order)
 
     def _create(self, change: Change, order: Order) -> Reply:
@@ -111,6 +116,9 @@ class AbejaLine:
             return answers.one(change, Outcome.LATER, "unreachable", str(exc), halt=Halt.UNREACHABLE)
         except ReplyLost as exc:
             return self._look(change, order, Doubt("reply-lost", str(exc)))
+        return identified(self._judged(change, order, answer, path), answer)
+
+    def _judged(self, change: Change, order: Order, answer: Answer, path: str) -> Reply:
         run = answers.run_of(answer)
         if run is not None:
             return answers.made(change, run, answer.elapsed_s)
@@ -199,6 +207,13 @@ class AbejaLine:
         if run is None:
             raise self._reading.refusal("ABEJA would not show a run", path, answer)
         return {**forms.as_row(run, row["organization_id"], row["deployment_id"]), "run_id": row["run_id"]}
+
+
+def _never(change: Change) -> Reply | None:
+    """The reply to what need not be sent."""
+    if change.model.name != RUN.name or change.op != Op.CREATE:
+        return answers.no_such_way(change)
+    return answers.unmarkable(change) if forms.order(change.body or "{}").marker is None else None
 
 
 def runs_path(organization_id: str, deployment_id: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from syncer.describe import Model, Origin, snake
+from syncer.describe import Model, snake
 from syncer.errors import InvalidInput
 from syncer.port import Row
 from syncer.spelling import near
@@ -47,7 +47,7 @@ class RowSql:
         self.among = Statement(sa.select(*columns).where(among))
         self.known = Statement(sa.select(*key).where(among))
         upsert = sqlite_insert(table).values(placeholders)
-        ours = {snake(f.name) for f in model.fields if f.origin is Origin.LOCAL}
+        ours = {snake(f.name) for f in model.fields if f.here_only}
         rest = [c for c in columns if c not in key and c.name not in ours]
         self.upsert = Statement(
             upsert.on_conflict_do_update(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Drawing
     from rich.progress import TaskID
 
-_VERBS = {"push": "sending", "pull": "pulling"}
+_VERBS = {"push": "sending", "pull": "pulling", "verify": "comparing"}
 
 
 @contextmanager

@@ -69,8 +69,10 @@ def print_change(app: App, change: Change) -> None:
         fields([(side, _value(conflict[side])) for side in ("base", "ours", "theirs")], indent="    ")
     _print_values("sets", change.get("values"))
     _print_values("what was sent", change.get("body"))
-    for command, effect in _steps(change):
-        say(f"  -> {command.ljust(28)}  {effect}")
+    steps = _steps(change)
+    widest = max((len(command) for command, _ in steps), default=0)
+    for command, effect in steps:
+        say(f"  -> {command.ljust(max(widest, 28))}  {effect}")
 
 
 def _facts(app: App, change: Change) -> list[tuple[str, str]]:
@@ -136,7 +138,12 @@ def _steps(change: Change) -> list[tuple[str, str]]:
     retry, drop = f"syncer outbox retry {seq}", f"syncer outbox drop {seq}"
     discard = (drop, "give it up; the record goes back to what the remote has")
     if change["state"] == "conflict":
-        return [(retry, "send ours over theirs"), (drop, "keep theirs")]
+        settle = f"syncer conflicts resolve {seq}"
+        return [
+            (f"syncer conflicts show {seq}", "both sides beside each other"),
+            (f"{settle} --ours", "send ours over theirs"),
+            (f"{settle} --theirs", "keep theirs"),
+        ]
     if change["blocked_by"]:
         return [(f"syncer outbox show {change['blocked_by']}", "what it waits for"), discard]
     if change["state"] == "parked":

@@ -26,9 +26,13 @@ SECTIONS = {
         "tables": Entry("syncer.cli.tables", "List tables and views with their row counts."),
         "schema": Entry("syncer.cli.tables", "Columns and indexes of one table, or of all."),
         "outbox": Entry("syncer.cli.outbox", "List, show, retry or drop waiting changes."),
+        "conflicts": Entry("syncer.cli.conflicts", "List, show or settle what both sides changed."),
+        "verify": Entry("syncer.cli.verify", "Compare every record with its row, and mend what differs."),
     },
     "Set up": {
         "init": Entry("syncer.cli.init", "Make the local file and see which settings are missing."),
+        "config": Entry("syncer.cli.config", "What is configured, and where each value comes from."),
+        "doctor": Entry("syncer.cli.doctor", "Look for what could go wrong, and say what to do about it."),
         "db": Entry("syncer.cli.db", "Upgrade, check or back up the local file."),
         "sandbox": Entry("syncer.cli.sandbox", "Run the platforms on this machine, faults on demand."),
         "demo": Entry("syncer.cli.demo", "See it all work against a sandbox, without an account."),

@@ -37,7 +37,7 @@ def list_(app: App, remote: str | None, model: str | None, state: str | None, li
     from syncer.cli.changes import print_changes, printable
     from syncer.outbox import view
 
-    _check_names(remote, model)
+    check_names(remote, model)
     most = limit or (None if app.json else _SHOWN)
     with app.reader() as reader:
         found = view.changes(reader, Descriptions(), remote=remote, model=model, state=state, limit=most)
@@ -161,7 +161,7 @@ def _count(reader: Reader, remote: str | None, model: str | None, state: str | N
     return int(row[0]) if row else 0
 
 
-def _check_names(remote: str | None, model: str | None) -> None:
+def check_names(remote: str | None, model: str | None) -> None:
     """Raises: UsageError for a remote or model that does not exist: nothing waiting would be no answer."""
     if remote is None and model is None:
         return

@@ -10,7 +10,7 @@ from syncer.cli.app import on_terminal
 from syncer.cli.harmless import harmless, harmless_json
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "yellow": "33"}
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "yellow": "33", "green": "32", "cyan": "36"}
 
 
 def say(text: str = "") -> None:

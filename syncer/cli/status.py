@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from syncer.outbox.status import RemoteStatus, Status
 
 _DOORS = {"acked": "sent", "superseded": "taken over by a later change", "discarded": "dropped"}
-_STUCK = ("parked", "conflict")
+_STUCK = {
+    "parked": "parked -> syncer outbox list --state parked",
+    "conflict": "in conflict -> syncer conflicts list",
+}
 
 
 @click.command(cls=Command)
@@ -77,11 +80,7 @@ def _waiting(remote: RemoteStatus) -> str:
 
 
 def _attention(remote: RemoteStatus) -> str:
-    commands = [
-        f"{remote.by_state[state]:,} {'in conflict' if state == 'conflict' else state} -> syncer outbox list --state {state}"
-        for state in _STUCK
-        if remote.by_state.get(state)
-    ]
+    commands = [f"{remote.by_state[state]:,} {_STUCK[state]}" for state in _STUCK if remote.by_state.get(state)]
     return "; ".join(commands)
 
 

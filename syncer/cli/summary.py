@@ -22,6 +22,8 @@ def print_report(app: App, report: Report) -> None:
         _print_pulled(part)
         for text in part.notes if not part.skipped else ():
             say(f"  note: {harmless(app.hidden(text))}")
+        if part.checked:
+            say(f"  {part.checked}")
         if part.stopped:
             say(f"  stopped: {harmless(app.hidden(part.reason or part.stopped))}")
             _advise(part.hint)
@@ -38,14 +40,22 @@ def _done(part: RemoteReport) -> str:
     words = []
     if part.acked:
         words.append(f"sent {counted(part.acked, 'change')}")
+    removed = sum(p.removed for p in part.pulled.values())
     if added or changed:
         words.append(f"pulled {counted(added + changed, 'row')} ({added:,} new, {changed:,} changed)")
+    if removed:
+        words.append(f"removed {counted(removed, 'row')} whose {'record is' if removed == 1 else 'records are'} gone")
     return ", ".join(words) or ("nothing sent or pulled" if part.exit_code else "up to date")
 
 
 def _print_pulled(part: RemoteReport) -> None:
     for model, rows in part.pulled.items():
-        kinds = ((rows.added, "new"), (rows.changed, "changed"), (rows.held, "with edits of yours kept"))
+        kinds = (
+            (rows.added, "new"),
+            (rows.changed, "changed"),
+            (rows.held, "with edits of yours kept"),
+            (rows.removed, "removed"),
+        )
         words = [f"{number:,} {kind}" for number, kind in kinds if number]
         if words:
             say(f"  {model}: {', '.join(words)}")
@@ -53,7 +63,7 @@ def _print_pulled(part: RemoteReport) -> None:
 
 def _print_waiting(app: App, part: RemoteReport) -> None:
     """What goes out without anybody's doing, at the next run or when its time has come."""
-    waiting = part.waiting - part.attention
+    waiting = part.waiting - part.attention - part.kept
     if waiting <= 0:
         return
     due = f"; the next is due {moment(part.next_due_at)}" if part.next_due_at else ""
@@ -70,9 +80,10 @@ def _print_stuck(app: App, part: RemoteReport) -> None:
         why = f": {app.hidden(reason)}" if reason else ""
         say(harmless(f"    {seq}  {op} {model} {key} is {'in conflict' if state == 'conflict' else state}{why}"))
     if rows:
-        _advise(f"syncer outbox show {rows[0][0]}")
+        seq, *_, state, _ = rows[0]
+        _advise(f"syncer {'conflicts' if state == 'conflict' else 'outbox'} show {seq}")
     if part.attention > len(rows):
-        _advise("syncer outbox list --state parked   (all of them; also --state conflict)")
+        _advise("syncer outbox list --state parked, syncer conflicts list   (all of them)")
 
 
 def _advise(hint: str | None) -> None:

@@ -21,7 +21,16 @@ _LIMIT = click.option("--limit", type=click.IntRange(min=1), help="Send at most 
 _LIMIT_PULL = click.option(
     "--limit", type=click.IntRange(min=1), help="Read about so many records, then stop; the next goes on."
 )
-_FULL = click.option("--full", is_flag=True, help="Pull from the beginning, not from where the last pull ended.")
+_FULL = click.option("--full", is_flag=True, help="Pull from the beginning, and remove rows whose records are gone.")
+_SINCE = click.option("--since", metavar="TIME", help="Only what is listed by time from then on: 2026-10-01.")
+_ACCOUNT = click.option("--account", "accounts", metavar="KEY", multiple=True, help="Only this account's; repeatable.")
+_SCORECARD = click.option(
+    "--scorecard", "scorecards", metavar="NAME", multiple=True, help="Only this scorecard's, by id, key or name; repeatable."
+)
+_CHECK = click.option("--check/--no-check", default=True, help="Look again at some of what was sent: one request.")
+_MANY = click.option(
+    "--allow-mass-delete", is_flag=True, help="Remove rows whose records are gone even when they are many, or all."
+)
 _WAIT = click.option(
     "--wait",
     "wait_s",
@@ -43,21 +52,18 @@ def _all(*decorators: Decorator) -> Decorator:
     return decorated
 
 
+_NARROWED = _all(_SINCE, _ACCOUNT, _SCORECARD, _MANY)
+
+
 @click.command(cls=Command)
-@_all(_REMOTES, _MODEL, _LIMIT, _FULL, _WAIT, _JSON)
+@_all(_REMOTES, _MODEL, _LIMIT, _FULL, _NARROWED, _CHECK, _WAIT, _JSON)
 @pass_app
-def sync(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int | None, full: bool, wait_s: float) -> None:
+def sync(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
     """Send what waits, then bring home what others wrote.
 
     With every REMOTE, or with those named. Stopping it at any time loses nothing; the next one goes on where it was.
     """
-    chosen = models or None
-    _run(
-        app,
-        remotes,
-        models,
-        lambda ws, watch: ws.sync(remotes or None, models=chosen, limit=limit, full=full, wait_s=wait_s, watch=watch),
-    )
+    _run(app, remotes, models, lambda ws, watch: ws.sync(remotes or None, models=models or None, watch=watch, **given))
 
 
 @click.command(cls=Command)
@@ -69,7 +75,7 @@ def push(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int
     To every REMOTE, or to those named; oldest change first, a record before those that point at it.
     """
     chosen = models or None
-    _check(app, remotes, models)
+    check(app, remotes, models)
     idle = _nothing_waits(app, remotes)
     if idle is not None:
         _print(app, idle)
@@ -83,26 +89,20 @@ def push(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int
 
 
 @click.command(cls=Command)
-@_all(_REMOTES, _MODEL, _LIMIT_PULL, _FULL, _WAIT, _JSON)
+@_all(_REMOTES, _MODEL, _LIMIT_PULL, _FULL, _NARROWED, _WAIT, _JSON)
 @pass_app
-def pull(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int | None, full: bool, wait_s: float) -> None:
+def pull(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
     """Only bring home what others wrote.
 
     From every REMOTE, or from those named. Your own edits that still wait are kept.
     """
-    chosen = models or None
-    _run(
-        app,
-        remotes,
-        models,
-        lambda ws, watch: ws.pull(remotes or None, models=chosen, limit=limit, full=full, wait_s=wait_s, watch=watch),
-    )
+    _run(app, remotes, models, lambda ws, watch: ws.pull(remotes or None, models=models or None, watch=watch, **given))
 
 
 def _run(app: App, remotes: tuple[str, ...], models: tuple[str, ...], work: Callable[[Workspace, Watch], Report]) -> None:
     from syncer.cli.bars import watching
 
-    _check(app, remotes, models)
+    check(app, remotes, models)
     with app.workspace() as workspace:
         with watching(in_lines=bool(app.verbose)) as watch:
             report = work(workspace, watch)
@@ -114,7 +114,7 @@ def _print(app: App, report: Report) -> None:
 
     app.code = report.exit_code
     if app.json:
-        say_json(_hidden(app, report.as_dict()))
+        say_json(hidden(app, report.as_dict()))
     else:
         print_report(app, report)
 
@@ -140,7 +140,7 @@ def _nothing_waits(app: App, remotes: tuple[str, ...]) -> Report | None:
     return report
 
 
-def _check(app: App, remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
+def check(app: App, remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
     """What can be known to fail is said before anything is opened. Raises: UsageError."""
     from syncer import registry
     from syncer.errors import SettingError
@@ -169,10 +169,10 @@ def _check_models(remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
             raise UsageError(f"{listed(list(remotes))} has no model {name!r}", hint=hint)
 
 
-def _hidden(app: App, value: Any) -> Any:
+def hidden(app: App, value: Any) -> Any:
     """``value`` with credentials hidden in every text of it."""
     if isinstance(value, str):
         return app.hidden(value)
     if isinstance(value, dict):
-        return {name: _hidden(app, inner) for name, inner in value.items()}
-    return [_hidden(app, inner) for inner in value] if isinstance(value, list) else value
+        return {name: hidden(app, inner) for name, inner in value.items()}
+    return [hidden(app, inner) for inner in value] if isinstance(value, list) else value

@@ -12,6 +12,7 @@ from syncer.cli.render import say, styled
 _GAP = "  "
 _NARROWEST = 8
 _NULL = "NULL"
+_NO_TERMINAL = 100
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, null: str = _NULL) -> None:
@@ -58,6 +59,43 @@ def cut(text: str, width: int) -> str:
     while shown_width(kept) > width - 1:
         kept = kept[:-1]
     return kept + "…"
+
+
+def beside(columns: Sequence[Sequence[str]], styles: Sequence[str], *, longest: int | None = None) -> list[str]:
+    """Texts of several lines side by side in equal columns as wide as the terminal allows, each column in its style.
+
+    Long lines go on below; after ``longest`` lines an ellipsis stands for the rest.
+    """
+    room = (_terminal_width() if on_terminal() else _NO_TERMINAL) - len(_GAP)
+    width = max((room - len(_GAP) * (len(columns) - 1)) // len(columns), 1)
+    wrapped = [[part for line in column for part in _parts(line, width)] for column in columns]
+    shown = [lines if longest is None or len(lines) <= longest else [*lines[: longest - 1], "…"] for lines in wrapped]
+    rows = max(map(len, shown))
+    return [
+        (_GAP + _GAP.join(_cell_at(lines, n, width, style) for lines, style in zip(shown, styles, strict=True))).rstrip()
+        for n in range(rows)
+    ]
+
+
+def _cell_at(lines: Sequence[str], number: int, width: int, style: str) -> str:
+    text = lines[number] if number < len(lines) else ""
+    return (styled(text, style) if text else "") + " " * (width - shown_width(text))
+
+
+def _parts(line: str, width: int) -> list[str]:
+    """``line`` in pieces of at most ``width`` columns, between words where there are any."""
+    parts: list[str] = []
+    part, taken = "", 0
+    for char in line:
+        size = shown_width(char)
+        if taken + size > width and part:
+            head, _, rest = part.rpartition(" ")
+            if not head.strip() or char == " ":
+                head, rest = part, ""
+            parts.append(head)
+            part, taken = rest, shown_width(rest)
+        part, taken = (part + char, taken + size) if part or char != " " or not parts else ("", 0)
+    return [*parts, part]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

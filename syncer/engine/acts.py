@@ -1,17 +1,19 @@
-"""What a person does to waiting changes: try again, or drop. Each act is one transaction, and the ledger tells of it."""
+"""What a person does to waiting changes: try again, drop, settle a conflict. Each is one transaction, told by the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from syncer import clock
 from syncer.cache import bases, conflicts, rows
 from syncer.describe import Model
-from syncer.engine.settle import rebase_row, send_anew
+from syncer.engine.choosing import TAKES, Chosen, decide, located
+from syncer.engine.waiting import rebase_row, send_anew
 from syncer.errors import RecordNotFound, UsageError
 from syncer.outbox import queue
 from syncer.port import Change, Op, State
+from syncer.spelling import near
 from syncer.store.database import Database, Transaction
 
 Models = Mapping[str, Mapping[str, Model]]
@@ -32,36 +34,47 @@ def retry(database: Database, models: Models, seqs: Sequence[int]) -> list[int]:
     """
 
     def work(tx: Transaction) -> list[int]:
-        return [_retry(tx, _waiting(tx, models, seq)) for seq in seqs]
+        return [now for seq in seqs for now in _retry(tx, _waiting(tx, models, seq))]
 
     return database.write(work)
 
 
-def _retry(tx: Transaction, change: Change) -> int:
+def _retry(tx: Transaction, change: Change) -> Sequence[int]:
     if change.state is State.SENDING:
         raise UsageError(f"change {change.seq} is being sent", record=change.record, hint="wait for the sync to end")
     if change.state is State.AMBIGUOUS:
         queue.settle(tx, change.seq, State.AMBIGUOUS, code="retried", reason="tried again by hand")
-        return change.seq
+        return [change.seq]
     if change.state is State.CONFLICT:
-        conflicts.resolve(tx, change.model, change.key, "ours")
-        if change.op == Op.CREATE:
-            return _as_update(tx, change)
-    send_anew(tx, change)
-    return change.seq
+        return decide(tx, change.model, change.key, "ours").seqs[:1]
+    return [send_anew(tx, change)]
 
 
-def _as_update(tx: Transaction, change: Change) -> int:
-    """A create whose id is taken becomes an update of the record that has it."""
-    row, base = rows.get(tx, change.model, change.key), bases.get(tx, change.model, change.key)
-    if row is None or base is None:
-        queue.thaw(tx, change.seq)
-        return change.seq
-    fixed = {*change.model.key, *(f.name for f in change.model.stamps)}
-    fields = [f.name for f in change.model.fields if f.name not in fixed and row[f.name] != base.get(f.name)]
-    seq = queue.append(tx, change.model, change.key, Op.UPDATE, clock.stored_now(), fields=fields)
-    queue.leave(tx, [change.seq], "superseded", by=seq, why="the id is taken: sent as an update")
-    return seq
+def resolve(
+    database: Database,
+    models: Models,
+    name: str,
+    *,
+    take: str | None = None,
+    given: Mapping[str, Any] | None = None,
+    remote: str | None = None,
+    model: str | None = None,
+) -> Chosen:
+    """Settle the conflict of the record with key ``name``, or of the change with that number.
+
+    ``take``: whose value stands, one of :data:`syncer.engine.choosing.TAKES`; ``given``: values of single fields.
+    Raises: RecordNotFound, UsageError, InvalidInput; then nothing has changed.
+    """
+    if take is None and not given:
+        raise UsageError("say how to settle it", hint="take theirs, ours or newest, or set values")
+    if take is not None and take not in TAKES:
+        raise UsageError(f"there is no way to take {take!r}", hint=near(take, TAKES) or f"take {', '.join(TAKES)}")
+    return database.write(lambda tx: decide(tx, *located(tx, models, name, remote, model), take, given))
+
+
+def in_conflict(database: Database, models: Models, name: str, remote: str | None, model: str | None) -> Model:
+    """The description of the record in conflict that ``name`` means. Raises: RecordNotFound, UsageError."""
+    return database.read(lambda tx: located(tx, models, name, remote, model)[0])
 
 
 def drop(database: Database, models: Models, seq: int) -> Dropped:
@@ -77,11 +90,16 @@ def _drop(tx: Transaction, models: Models, change: Change) -> Dropped:
     gone = [c for c in waiting if c.seq >= change.seq]
     if any(c.state is State.SENDING for c in gone):
         raise UsageError(f"change {change.seq} is being sent", record=change.record, hint="wait for the sync to end")
+    lost = change.op != Op.DELETE and any(
+        one.field is None and one.theirs is None for one in conflicts.open_of(tx, change.model, change.key)
+    )
     queue.leave(tx, [c.seq for c in gone], "discarded", why="dropped by hand")
-    conflicts.resolve(tx, change.model, change.key, "theirs")
+    if any(c.state is State.CONFLICT for c in gone):
+        conflicts.resolve(tx, change.model, change.key, "theirs")
     base = bases.get(tx, change.model, change.key)
     dangling = 0
-    if change.op == Op.CREATE and base is None:
+    if len(gone) == len(waiting) and (lost or (change.op == Op.CREATE and base is None)):
+        bases.drop(tx, change.model, change.key)
         rows.remove(tx, change.model, change.key)
         dangling = _pointing_at(tx, models[change.model.remote], change)
     elif base is not None:

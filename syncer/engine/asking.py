@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from syncer import clock
 from syncer.describe import Model
 from syncer.engine.backoff import ALIVE_CAP_S, next_delay_s
 from syncer.errors import Unreachable
-from syncer.port import Ask, Line, Page, Row
+from syncer.port import Ask, Line, Page, Row, Seeker
 
 T = TypeVar("T")
 
@@ -32,6 +32,11 @@ class Asking:
     def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
         """Records by key text, ``known`` being our rows of them. Raises: RemoteError."""
         return self._repeated(lambda: self._line.fetch(model, known))
+
+    def seek(self, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
+        """Records by what they hold; none from a line that cannot seek. Raises: RemoteError."""
+        line = self._line
+        return self._repeated(lambda: line.seek(model, wanted)) if isinstance(line, Seeker) else [[] for _ in wanted]
 
     def close(self) -> None:
         """Let the connection go."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from syncer import clock
+from syncer import clock, failpoints
 from syncer.cache import bases, rows
 from syncer.describe import Model
-from syncer.outbox import queue
+from syncer.engine import aliases
+from syncer.outbox import deletes, queue
 from syncer.outbox.lease import Lease
-from syncer.port import Change, Op, Remote, Row, State
+from syncer.outbox.pointers import pointing_at
+from syncer.port import FIELD_NOT_DEPLOYED, Change, Op, Remote, Row, State
 from syncer.store.database import Database, Transaction
 
 Record: TypeAlias = tuple[str, str]
 """Model name and key text."""
 
 _PATIENT_ATTEMPTS = 6
+_LACKING_S = 86_400.0
 _NO_ROW = "its row was removed from the file by another program: drop the change, or put the row back and retry"
 
 
@@ -40,17 +43,26 @@ def claim(
     now: str,
     most: int,
     only: Sequence[str] | None = None,
+    resolved: Container[int] | None = None,
+    asked: Container[int] | None = None,
 ) -> Claimed:
-    """Claim up to ``most`` changes behind number ``after`` in one transaction, attempt, key and body hash included."""
+    """Claim up to ``most`` changes behind number ``after`` in one transaction, attempt, key and body hash included.
+
+    ``resolved``: the numbers of the upserts that may go out as creates; None where the remote cannot be asked who owns them.
+    ``asked``: those of the deletes whose parts are known by now; None where nobody asks for parts.
+    """
     with database.transaction() as tx:
         lease.renew(tx)
         due = queue.claimable(tx, remote.name, remote.models, after=after, now=now, most=most, only=only)
+        if aliases.mended(tx, remote.models, due):  # keys may have changed with it
+            due = queue.claimable(tx, remote.name, remote.models, after=after, now=now, most=most, only=only)
         if not due:
             return Claimed((), None, 0)
         due = due[: _most_together(due[0].attempts, most)]
-        ready, seen = _within_bytes(_Freezer(tx, remote).frozen(due), due[-1].seq, remote.limits.max_bytes)
+        ready, seen = _within_bytes(_Freezer(tx, remote, resolved, asked).frozen(due), due[-1].seq, remote.limits.max_bytes)
         attempts = [(c.seq, c.body or "", _hash(c.body or ""), c.idem_key) for c in ready if c is not None]
         queue.sending(tx, attempts)
+    failpoints.reached("claimed")
     claimed = tuple(replace(c, attempts=c.attempts + 1) for c in ready if c is not None)
     return Claimed(claimed, seen, len(ready) - len(claimed))
 
@@ -79,26 +91,65 @@ def _within_bytes(ready: list[tuple[int, Change | None]], last_seen: int, max_by
 
 
 class _Freezer:
-    """Bodies for changes that have none yet; None for those whose parents are not there yet."""
+    """Bodies for changes that have none yet; None for those that must wait for others, or for an answer about them."""
 
-    def __init__(self, tx: Transaction, remote: Remote) -> None:
+    def __init__(
+        self, tx: Transaction, remote: Remote, resolved: Container[int] | None, asked: Container[int] | None = None
+    ) -> None:
+        self._asked = asked
         self._tx = tx
         self._remote = remote
+        self._resolved = resolved
 
     def frozen(self, due: Sequence[Change]) -> list[tuple[int, Change | None]]:
         fresh = [c for c in due if c.body is None]
         found = self._rows(fresh)
         waiting = self._waiting_parents(fresh, found)
+        pointed = self._pointed_at(due)
         ready: list[tuple[int, Change | None]] = []
         for change in due:
             row = found.get((change.model.name, change.key))
-            if change.body is not None:
+            if (change.model.name, change.key) in pointed:
+                ready.append((change.seq, None))
+            elif change.body is not None:
                 ready.append((change.seq, change))
+            elif self._unresolved(change) or self._unasked(change):
+                ready.append((change.seq, None))
+            elif change.op == Op.UPDATE and change.fields and change.model.absent.issuperset(change.fields):
+                self._keep(change)
             elif row is None and change.op != Op.DELETE:
                 queue.settle(self._tx, change.seq, State.PARKED, code="row-missing", reason=_NO_ROW)
             else:
                 ready.append((change.seq, self._freeze(change, row, waiting)))
         return ready
+
+    def _keep(self, change: Change) -> None:
+        """Leave alone for a day what the deployment has no place for."""
+        names = ", ".join(f"{change.model.name}.{name}" for name in change.fields)
+        why = f"this deployment has no {names}; the value stays in the local file"
+        due_at = clock.after(_LACKING_S)
+        queue.settle(self._tx, change.seq, change.state, due_at=due_at, code=FIELD_NOT_DEPLOYED, reason=why)
+
+    def _unresolved(self, change: Change) -> bool:
+        upsert = change.fields and change.op == Op.CREATE and change.model.natural
+        return self._resolved is not None and bool(upsert) and change.seq not in self._resolved
+
+    def _unasked(self, change: Change) -> bool:
+        takes = change.op == Op.DELETE and change.model.takes
+        return self._asked is not None and bool(takes) and change.seq not in self._asked
+
+    def _pointed_at(self, due: Sequence[Change]) -> set[Record]:
+        """The records to be deleted, surely still there, at which others point that are to be deleted first."""
+        wanted: dict[str, list[str]] = {}
+        for change in due:
+            if change.op == Op.DELETE and change.state is State.PENDING:
+                wanted.setdefault(change.model.name, []).append(change.key)
+        return {
+            (name, key)
+            for name, keys in wanted.items()
+            for child, field in pointing_at(self._remote.models, name)
+            for key in deletes.pointed_at(self._tx, child, field, keys)
+        }
 
     def _rows(self, changes: Sequence[Change]) -> dict[Record, Row]:
         keys: dict[Model, list[str]] = {}
@@ -142,11 +193,21 @@ class _Freezer:
                 sent[field.name] = None
             elif change.op == Op.CREATE or field.name in change.fields:
                 return None
+        later += self._placeless(change, sent)
         base = bases.get(self._tx, change.model, change.key) if change.op != Op.CREATE else None
         body = self._remote.frozen(change, sent, base)
         if later and sent:
             self._set_later(change, sent, later)
         return replace(change, body=body)
+
+    def _placeless(self, change: Change, sent: Row | None) -> list[str]:
+        """The fields of ``change`` that the deployment has not, taken out of what is ``sent``."""
+        if not sent or not change.model.absent:
+            return []
+        names = change.fields if change.op == Op.UPDATE else [n for n, value in sent.items() if value is not None]
+        found = sorted(change.model.absent.intersection(names))
+        sent.update(dict.fromkeys(found))
+        return found
 
     def _children_wait(self, change: Change) -> bool:
         """True while an action that ends a record has unsent changes of the records under it."""
@@ -158,10 +219,14 @@ class _Freezer:
         return bool(queue.waiting_keys(self._tx, model, rows.keys_where(self._tx, model, field, change.key)))
 
     def _set_later(self, change: Change, sent: Row, fields: Sequence[str]) -> None:
-        """A back pointer whose target is not there yet travels in an update of its own, behind this create."""
+        """What cannot go now travels in an update of its own, behind this change.
+
+        That is a back pointer whose target is not there yet, and what the deployment has no field for.
+        """
         earlier = queue.last(self._tx, change.model, change.key)
         behind = earlier if earlier is not None and earlier.seq != change.seq else None
-        if behind is not None and behind.fields.issuperset(fields):
-            return  # this create was frozen before, but never left
-        bases.put(self._tx, change.model, change.key, sent)
+        if behind is not None and (behind.op == Op.DELETE or behind.fields.issuperset(fields)):
+            return  # this change was frozen before, but never left
+        if change.op == Op.CREATE:
+            bases.put(self._tx, change.model, change.key, sent)
         queue.append(self._tx, change.model, change.key, Op.UPDATE, clock.stored_now(), fields=fields, earlier=behind)

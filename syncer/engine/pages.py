@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from syncer.cache import bases, conflicts, rows
-from syncer.cache.merge import merged
+from syncer.cache import bases, rows
+from syncer.cache.preferences import Preferences
 from syncer.describe import Model
+from syncer.engine import meeting
+from syncer.engine.meeting import ASK
+from syncer.engine.waiting import rebase_row
 from syncer.outbox import queue
-from syncer.port import Row, State
+from syncer.port import Op, Row, State
 from syncer.store.database import Transaction
 
 
@@ -24,8 +27,8 @@ class Stored:
     held: int = 0
 
 
-def apply(tx: Transaction, model: Model, page: Sequence[tuple[Any, ...]]) -> Stored:
-    """Merge one page of stored tuples into the cache."""
+def apply(tx: Transaction, model: Model, page: Sequence[tuple[Any, ...]], rules: Preferences = ASK) -> Stored:
+    """Merge one page of stored tuples into the cache, ``rules`` saying who wins where both sides changed the same."""
     if not page:
         return Stored()
     of = rows.sql(model)
@@ -36,33 +39,26 @@ def apply(tx: Transaction, model: Model, page: Sequence[tuple[Any, ...]]) -> Sto
     touched = rows.put(tx, model, [values for key, values in by_key.items() if key not in waiting])
     added = sum(1 for key in keys if key not in there and key not in waiting)
     for key in waiting:
-        merge(tx, model, key, of.as_row(by_key[key]))
+        merge(tx, model, key, of.as_row(by_key[key]), rules)
     changed = touched - added
     return Stored(added, changed, len(keys) - len(waiting) - touched, len(waiting))
 
 
-def merge(tx: Transaction, model: Model, key: str, record: Row) -> None:
-    """Let ``record`` become the base of a row with waiting edits; what both sides changed becomes a conflict.
+def merge(tx: Transaction, model: Model, key: str, record: Row, rules: Preferences = ASK) -> None:
+    """Let ``record`` become the base of a row with waiting edits; what both sides changed is settled by a rule, or asked.
 
-    Left alone: records whose create or delete waits (the push compares them), and those with a change that may be applied
+    Left alone: records whose create waits (the push compares them), and those with a change that may be applied
     already (its replay will tell). An action keeps what it sets: whether it may still be done is the remote's to say.
     """
     changes = queue.of_record(tx, model, key)
-    if any(not c.edits or c.state in (State.SENDING, State.AMBIGUOUS) for c in changes):
+    base = bases.get(tx, model, key)
+    if base is None or record == base or any(c.state in (State.SENDING, State.AMBIGUOUS) for c in changes):
         return
-    row, base = rows.get(tx, model, key), bases.get(tx, model, key)
-    if row is None or base is None or record == base:
-        return
-    edited = frozenset(name for change in changes for name in change.fields)
-    found = merged(model, base, row, record, edited)
-    bases.put(tx, model, key, record)
-    rows.put(tx, model, [rows.sql(model).as_tuple(found.row)])
-    if model.action(changes[0].op) is not None:
-        return
-    if found.clashes:
-        first = changes[0]
-        conflicts.add(tx, model, key, first.seq, found.clashes)
-        clashing = ", ".join(clash.field for clash in found.clashes)
-        queue.settle(tx, first.seq, State.CONFLICT, code="conflict", reason=f"both sides changed {clashing}", spent=True)
-    elif changes[0].body is not None and changes[0].state is State.PENDING:
-        queue.thaw(tx, changes[0].seq)  # its condition names a version that is gone
+    if len(changes) == 1 and changes[0].op == Op.DELETE:
+        if record.get(model.changed_at) is None or record[model.changed_at] != base.get(model.changed_at):
+            meeting.deleted_here(tx, changes[0], record, rules)
+    elif all(c.op == Op.UPDATE for c in changes) and rows.known(tx, model, [key]):
+        meeting.edited_there(tx, changes, record, rules)
+    elif all(c.edits for c in changes):
+        bases.put(tx, model, key, record)
+        rebase_row(tx, model, key, record)

@@ -6,34 +6,38 @@ keep them: the record becomes their base, and a field both sides changed becomes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
 from syncer import clock
 from syncer.cache import marks, rows
-from syncer.cache.marks import Mark
+from syncer.cache.preferences import Preferences
 from syncer.describe import Model
-from syncer.engine import adopting, pages
+from syncer.engine import lacking, pages
 from syncer.engine.asking import Asking
-from syncer.engine.position import earlier, moved, nothing_below
-from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
+from syncer.engine.meeting import ASK
+from syncer.engine.parts import Parts
+from syncer.engine.position import OVERLAP_S, earlier, set_back
+from syncer.engine.report import Pulled, RemoteReport, Watch
+from syncer.engine.selection import EVERYTHING, Selection, parent_of
+from syncer.engine.sweep import Sweep
+from syncer.engine.walking import Enough, Walk
 from syncer.errors import RemoteRefused
 from syncer.outbox.lease import Lease
-from syncer.plans import ByKey, Each, Listing, Scan, Since
-from syncer.port import Ask, Page, Remote, Row
+from syncer.plans import ByKey, Each, Listing, Since
+from syncer.port import Ask, Remote, Row
 from syncer.store.database import Database, Transaction
 
 _KEYS_A_READ = 500
-_FAR_OFF_S = 300.0
-
-
-class _Enough(Exception):
-    """As many records were read as asked for; the mark remembers where."""
 
 
 class Pull:
-    """One pull of one remote under a lease. ``full``: from the start, as if nothing had been pulled before."""
+    """One pull of one remote under a lease.
+
+    ``full``: from the start, as if nothing had been pulled before. ``only``: these models, whatever ``selection`` says of
+    models. ``many_may_go``: rows whose records are gone are removed however many they are.
+    """
 
     def __init__(
         self,
@@ -48,10 +52,13 @@ class Pull:
         limit: int | None = None,
         wait_s: float = 30.0,
         random: Random | None = None,
+        rules: Preferences = ASK,
+        selection: Selection = EVERYTHING,
+        many_may_go: bool = False,
     ) -> None:
+        self._rules = rules
         self._wait_s = wait_s
-        self._left = limit
-        self._compared = False
+        self._limit = limit
         self._random = random or Random()
         self._database = database
         self._remote = remote
@@ -60,15 +67,41 @@ class Pull:
         self._watch = watch
         self._full = full
         self._only = only
+        self._selection = selection
+        self._many_may_go = many_may_go
 
     def run(self) -> None:
-        """Pull every model that is asked for. Raises: RemoteError when the remote cannot be used."""
+        """Pull every model that is asked for. Raises: RemoteError when the remote cannot be used, UsageError."""
         line = Asking(self._remote.line(), self._random, patience_s=self._wait_s)
+        parts = Parts(self._database, self._remote, self._selection)
+        sweep = Sweep(
+            self._database,
+            self._lease,
+            self._remote.models,
+            self._report,
+            self._rules,
+            self._many_may_go,
+            clock.stored_now(),
+            self._database.read(parts.walked_before),
+        )
+        walk = Walk(
+            self._database,
+            self._remote,
+            self._lease,
+            self._report,
+            line,
+            parts,
+            sweep,
+            self._rules,
+            self._watch,
+            self._full,
+            self._limit,
+        )
         try:
             for model in self._remote.models.values():
                 if self._wanted(model):
-                    self._model(line, model)
-        except _Enough:
+                    self._model(walk, model)
+        except Enough:
             self._report.notes.append("the limit was reached: the next pull goes on from there")
         finally:
             line.close()
@@ -78,193 +111,141 @@ class Pull:
             return False
         if self._only is not None:
             return model.name in self._only
-        return not model.legacy or bool(self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)))
+        if not self._selection.wants(model):
+            return False
+        return not model.legacy or self._database.read(lambda tx: self._served(tx, model))
 
-    def _model(self, line: Asking, model: Model) -> None:
+    def _served(self, tx: Transaction, model: Model) -> bool:
+        """True for a legacy model that is in use here, and that the deployment is not known to lack."""
+        lacked = lacking.known(tx, self._remote.name, self._remote.models)
+        return bool(rows.some_keys(tx, model, "", 1)) and model.name not in lacked
+
+    def _model(self, walk: Walk, model: Model) -> None:
         counts = self._report.pulled.setdefault(model.name, Pulled())
         if self._full:
             with self._database.transaction() as tx:
                 self._lease.renew(tx)
-                marks.forget(tx, model)
+                for scope in self._scopes(walk.parts, model):
+                    marks.forget(tx, model, scope)
         try:
-            self._by_plan(line, model, counts)
+            self._by_plan(walk, model, counts)
         except RemoteRefused as exc:
-            # One model that is closed to us, or absent from the deployment, must not keep the others away.
-            self._report.notes.append(exc.sentence)
+            now = self._remote.models[model.name]
+            if now is not model and now.pull is not None:  # the remote has learned what this deployment lacks of it
+                self._model(walk, now)
+            elif now is model:
+                # One model that is closed to us, or absent from the deployment, must not keep the others away.
+                self._report.notes.append(exc.sentence)
 
-    def _by_plan(self, line: Asking, model: Model, counts: Pulled) -> None:
-        plan = model.pull
-        if isinstance(plan, Each):
-            self._each(line, model, plan, counts)
-        elif isinstance(plan, Since):
-            for parent in self._parents(plan.parent):
-                self._partition(line, model, f"{plan.index[0]}={parent}", parent, plan.cursor, plan.overlap_s, counts)
-            if plan.unfinished:
-                self._again(line, model, plan.unfinished, counts)
-        elif isinstance(plan, ByKey):
-            self._by_key(line, model, plan, counts)
-        elif isinstance(plan, Scan):
-            self._partition(line, model, "all", None, None, 0.0, counts)
-        elif isinstance(plan, Listing):
-            for value in self._values(model, plan):
-                self._listing(line, model, plan, value, counts)
-            self._again(line, model, plan.unfinished, counts)
+    def _scopes(self, parts: Parts, model: Model) -> Iterable[str]:
+        plan = parts.plan(model)
+        if isinstance(plan, Listing):
+            return [part.scope for part in parts.listing(model, plan)]
+        if isinstance(plan, Each) and not plan.changed:
+            return [parts.each_scope(plan)]
+        return [part.scope for part in parts.of(model)]
 
-    def _by_key(self, line: Asking, model: Model, plan: ByKey, counts: Pulled) -> None:
-        values = self._remote.partitions().get(plan.setting, ())
-        for value in values:
-            self._partition(line, model, f"{plan.field}={value}", value, None, 0.0, counts)
-        self._nothing_to_ask(model, values, "PLEXUS_ACCOUNT_KEY")
-
-    def _nothing_to_ask(self, model: Model, values: Sequence[str], needs: str) -> None:
-        if needs and not values and not self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)):
-            self._report.notes.append(f"no {model.name} to pull from: set {needs}")
-
-    def _values(self, model: Model, plan: Listing) -> Sequence[str]:
-        if plan.setting is not None:
-            values = self._remote.partitions().get(plan.setting, ())
-            self._nothing_to_ask(model, values, plan.needs)
-            return values
-        return self._database.read(lambda tx: rows.distinct(tx, model, plan.field or ""))
-
-    def _listing(self, line: Asking, model: Model, plan: Listing, value: str, counts: Pulled) -> None:
-        """Walk the list of one value; a walk that was interrupted is ended first, then the news on top are read."""
-        mark = self._database.read(lambda tx: marks.get(tx, model, f"list {value}"))
-        interrupted, known_until, began = mark.token is not None, mark.position, mark.started_at
-        while True:
-            page = line.page(Ask(model, value, None, mark.token, self._remote.limits.page))
-            began = began or page.server_time or clock.stored_now()
-            before = counts.added + counts.changed
-            mark = self._store(model, page, moved(model, mark, page, None), counts)
-            seen = not self._full and not interrupted and counts.added + counts.changed == before
-            if mark.token is not None and not (seen and nothing_below(model, page, plan, known_until)):
-                continue
-            if not interrupted:
-                break
-            interrupted, mark, known_until, began = False, mark.restarted(), began, None
-        with self._database.transaction() as tx:
-            self._lease.renew(tx)
-            marks.put(tx, model, replace(mark.restarted(), position=began, complete_at=clock.stored_now()))
-
-    def _parents(self, name: str) -> Iterator[str]:
-        """Keys of the parent model's rows, in order, a few at a time."""
-        model = self._remote.models[name]
-        last = ""
-        while True:
-            keys = self._database.read(lambda tx, after=last: rows.some_keys(tx, model, after, _KEYS_A_READ))  # type: ignore[misc]
-            yield from keys
-            if len(keys) < _KEYS_A_READ:
-                return
-            last = keys[-1]
-
-    def _partition(
-        self,
-        line: Asking,
-        model: Model,
-        scope: str,
-        partition: str | None,
-        cursor: str | None,
-        overlap_s: float,
-        counts: Pulled,
-    ) -> None:
-        """Walk one partition to its end, from its mark."""
-        mark = self._database.read(lambda tx: marks.get(tx, model, scope))
-        start = earlier(mark.position, overlap_s) if cursor else mark.position
-        while True:
-            ask = Ask(model, partition, start, mark.token, self._remote.limits.page)
-            page = line.page(ask)
-            mark = self._store(model, page, moved(model, mark, page, cursor), counts)
-            if mark.token is None:
-                return
-
-    def _store(self, model: Model, page: Page, mark: Mark, counts: Pulled) -> Mark:
-        with self._database.transaction() as tx:
-            self._lease.renew(tx)
-            twice = adopting.adopt(tx, self._remote.models, model, page.made) if page.made else []
-            stored = pages.apply(tx, model, page.rows)
-            marks.put(tx, model, mark)
-        self._report.notes += [*page.notes, *twice]
-        self._compare_clocks(page.server_time)
-        counts.added += stored.added
-        counts.changed += stored.changed
-        counts.unchanged += stored.unchanged
-        counts.held += stored.held
-        if page.skipped:
-            self._report.notes.append(f"{model.name}: {page.skipped} records came without content and were left out")
-        done = counts.added + counts.changed + counts.unchanged + counts.held
-        if self._left is not None:
-            self._left -= len(page.rows)
-            if self._left <= 0 and mark.token is not None:
-                raise _Enough
-        self._watch(Progress(self._remote.name, "pull", model.name, done))
-        return mark
-
-    def _compare_clocks(self, server_time: str | None) -> None:
-        """Say once when this machine's clock is far off: times of local writes are taken from it."""
-        if server_time is None or self._compared:
+    def _by_plan(self, walk: Walk, model: Model, counts: Pulled) -> None:
+        plan = walk.parts.plan(model)
+        if isinstance(plan, Each) and not plan.changed:
+            self._each(walk, model, plan, counts)
             return
-        self._compared = True
-        ahead_s = (clock.now() - clock.parsed(server_time)).total_seconds()
-        if abs(ahead_s) > _FAR_OFF_S:
-            side = "ahead of" if ahead_s > 0 else "behind"
-            self._report.notes.append(
-                f"this machine's clock is {round(abs(ahead_s) / 60)} minutes {side} {self._remote.name}'s: set it, the times"
-                " of what is written here come from it"
-            )
+        asked = 0
+        if isinstance(plan, Listing):
+            for part in walk.parts.listing(model, plan):
+                asked += 1
+                self._settle(walk, model, walk.listing(part, plan, counts), counts)
+            self._nothing_to_ask(model, asked, plan.needs)
+        else:
+            for part in walk.parts.of(model):
+                asked += 1
+                self._settle(walk, model, walk.part(part, counts), counts)
+                if isinstance(plan, ByKey):
+                    self._said_if_absent(model, plan.field, part.value or "")
+            self._nothing_to_ask(model, asked, "PLEXUS_ACCOUNT_KEY" if isinstance(plan, ByKey) else "")
+        unfinished = plan.unfinished if isinstance(plan, Since | Listing) else None
+        if unfinished:
+            self._again(walk, model, unfinished, counts)
 
-    def _each(self, line: Asking, model: Model, plan: Each, counts: Pulled) -> None:
+    def _said_if_absent(self, model: Model, field: str, value: str) -> None:
+        if not self._database.read(lambda tx: rows.keys_where(tx, model, field, value)):
+            self._report.notes.append(f"{self._remote.name} has no {model.name} whose {field} is {value!r}")
+
+    def _settle(self, walk: Walk, model: Model, seen: int | None, counts: Pulled) -> None:
+        if seen is not None:
+            walk.sweep.settle(walk.line, model, seen, counts)
+
+    def _nothing_to_ask(self, model: Model, asked: int, needs: str) -> None:
+        """Say why a model brought nothing, where a person can do something about it."""
+        parent = parent_of(model)
+        if asked or self._database.read(lambda tx: rows.some_keys(tx, model, "", 1)):
+            return
+        if needs:
+            self._report.notes.append(f"no {model.name} to pull from: set {needs}")
+        elif parent is not None and self._only is not None and parent not in self._only:
+            self._report.notes.append(f"no {parent} is known here to pull {model.name} from: pull {parent} too")
+
+    def _each(self, walk: Walk, model: Model, plan: Each, counts: Pulled) -> None:
         """Ask for the children of every parent that may have news; the mark remembers the parent it came to."""
-        scope = f"each {plan.parent}"
-        mark = self._database.read(lambda tx: marks.get(tx, model, scope))
-        since = earlier(mark.position, 300.0)
-        progress = mark
-        for parent in self._due_parents(plan, mark.token or "", since):
-            token: str | None = None
-            cursor, row = self._start(model, plan, parent, since)
-            while True:
-                page = line.page(Ask(model, parent, cursor, token, self._remote.limits.page, row))
-                token = page.token
-                # In the middle of a parent the mark names the one before, so that it is asked again from its start.
-                started = progress.started_at or page.server_time or clock.stored_now()
-                progress = replace(progress, started_at=started, token=progress.token if token else parent)
-                self._store(model, page, progress, counts)
-                if token is None:
-                    break
+        scope = walk.parts.each_scope(plan)
+        mark = progress = set_back(walk.mark(model, scope), walk.ahead_s)
+        since = earlier(mark.position, OVERLAP_S)
+        whole = walk.sweep.covers(model) and (plan.cursor is None or self._full)
+        walk.sweep.begin()
+        seen = asked = 0
+        for parent in self._due_parents(walk.parts, model, plan, mark.token or "", since):
+            asked += 1
+            cursor, row = self._start(model, plan, parent)
+            part = walk.parts.children(model, plan, parent)
+            ask = Ask(part.asked, parent, cursor, None, self._remote.limits.page, row)
+            progress, found = walk.children(part, progress, parent, ask, counts, whole=whole)
+            seen += found
         done = replace(progress.restarted(), position=progress.started_at or mark.position, complete_at=clock.stored_now())
         with self._database.transaction() as tx:
             self._lease.renew(tx)
             marks.put(tx, model, done)
+        self._settle(walk, model, seen if whole else None, counts)
+        self._nothing_to_ask(model, asked, "")
 
-    def _start(self, model: Model, plan: Each, parent: str, since: str | None) -> tuple[str | None, Row | None]:
+    def _start(self, model: Model, plan: Each, parent: str) -> tuple[str | None, Row | None]:
         """Where to start among the children of ``parent``, and its row."""
 
         def look(tx: Transaction) -> tuple[str | None, Row | None]:
             row = rows.get(tx, self._remote.models[plan.parent], parent)
-            if plan.cursor is not None:
-                return rows.latest(tx, model, plan.cursor, plan.index[0], parent), row
-            return (since if plan.changed else None), row
+            if plan.cursor is None or self._full:
+                return None, row
+            return rows.latest(tx, model, plan.cursor, plan.index[0], parent), row
 
         return self._database.read(look)
 
-    def _due_parents(self, plan: Each, after: str, since: str | None) -> Iterator[str]:
-        parent = self._remote.models[plan.parent]
+    def _due_parents(self, parts: Parts, model: Model, plan: Each, after: str, since: str | None) -> Iterable[str]:
+        """Keys of the parents to ask for; behind ``after``, where an earlier walk has come to."""
         if plan.live is None or since is None:
-            yield from (key for key in self._parents(plan.parent) if key > after)
-            return
+            return (key for key in parts.parents(plan.parent) if key > after)
+        parent = self._remote.models[plan.parent]
         name, final = plan.live
-        keys = self._database.read(lambda tx: rows.live_keys(tx, parent, name, final, since, after))
-        yield from keys
+        live = self._database.read(lambda tx: rows.live_keys(tx, parent, name, final, since, after))
+        unread = self._database.read(lambda tx: marks.unread(tx, model, parts.each_scope(plan)))
+        known = self._database.read(lambda tx: rows.known(tx, parent, unread)) if unread else set()
+        return parts.kept(parent, sorted({*live, *known}))
 
-    def _again(self, line: Asking, model: Model, unfinished: tuple[str, tuple[str, ...]], counts: Pulled) -> None:
+    def _again(self, walk: Walk, model: Model, unfinished: tuple[str, tuple[str, ...]], counts: Pulled) -> None:
         """Read rows by key whose later edits no cursor shows."""
         name, final = unfinished
-        keys = self._database.read(lambda tx: rows.live_keys(tx, model, name, final, None, ""))
+        keys = walk.parts.kept(model, self._database.read(lambda tx: rows.live_keys(tx, model, name, final, None, "")))
+        lost: list[str] = []
         for start in range(0, len(keys), _KEYS_A_READ):
             part = keys[start : start + _KEYS_A_READ]
-            found = line.fetch(model, self._database.read(lambda tx, part=part: rows.get_many(tx, model, part)))  # type: ignore[misc]
+            known = self._database.read(lambda tx, part=part: rows.get_many(tx, model, part))  # type: ignore[misc]
+            found = walk.line.fetch(model, known)
             as_tuple = rows.sql(model).as_tuple
             with self._database.transaction() as tx:
                 self._lease.renew(tx)
-                stored = pages.apply(tx, model, [as_tuple(row) for row in found.values() if row is not None])
+                stored = pages.apply(tx, model, [as_tuple(row) for row in found.values() if row is not None], self._rules)
             counts.changed += stored.changed
             counts.held += stored.held
+            lost += [key for key in known if found.get(key) is None]
+        if lost and walk.sweep.covers(model):
+            walk.sweep.suspect(model, lost)
+            there = counts.added + counts.changed + counts.unchanged + len(keys) - len(lost)
+            walk.sweep.settle(walk.line, model, there, counts)

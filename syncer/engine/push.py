@@ -9,18 +9,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from random import Random
 
-from syncer import clock
+from syncer import clock, failpoints
+from syncer.cache.preferences import Preferences
 from syncer.engine.backoff import longest_s, next_delay_s
 from syncer.engine.claim import claim
+from syncer.engine.delivery import Delivery, deliver, withheld
+from syncer.engine.lacking import Lacking
+from syncer.engine.meeting import ASK
+from syncer.engine.recheck import Sent
 from syncer.engine.report import Progress, RemoteReport, Watch
+from syncer.engine.resolving import Resolved, Resolver
 from syncer.engine.settle import Settler
-from syncer.outbox import counts, queue
+from syncer.engine.taking import Taking
+from syncer.errors import AccessRefused, Unreachable
+from syncer.outbox import attempts, counts, queue
 from syncer.outbox import lease as leases
 from syncer.outbox.lease import Lease
-from syncer.port import Change, Halt, Line, Outcome, Receipt, Remote
+from syncer.port import Change, Halt, Line, Remote
 from syncer.store.database import Database, Transaction
 
 _QUICK_S = 1.0
@@ -32,45 +39,6 @@ _HINTS = {
     Halt.THROTTLED: "nothing is lost; run it again later",
 }
 _CODES = {Halt.ACCESS: "access-refused", Halt.UNREACHABLE: "unreachable", Halt.THROTTLED: "throttled"}
-
-
-@dataclass(slots=True)
-class Delivery:
-    """What became of one batch, after as many requests as its bisection took."""
-
-    pairs: list[tuple[Change, Receipt]]
-    requests: int = 1
-    halt: Halt | None = None
-    retry_after_s: float | None = None
-    reason: str = ""
-    elapsed_s: float = 0.0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def failed(self) -> bool:
-        """True when no change of the batch got an answer of its own."""
-        return all(r.outcome in (Outcome.AMBIGUOUS, Outcome.LATER) for _, r in self.pairs)
-
-
-def deliver(line: Line, changes: Sequence[Change]) -> Delivery:
-    """Send ``changes``; where the remote refuses the request as a whole, halves of it, down to the culprit."""
-    reply = line.push(changes)
-    if reply.divisible and len(changes) > 1:
-        middle = len(changes) // 2
-        first = deliver(line, changes[:middle])
-        if first.halt is not None:
-            unsent = [(c, Receipt(c.seq, Outcome.LATER, code="not-sent", reason=first.reason)) for c in changes[middle:]]
-            first.pairs += unsent
-            first.requests += 1
-            return first
-        second = deliver(line, changes[middle:])
-        second.pairs = first.pairs + second.pairs
-        second.notes = first.notes + second.notes
-        second.requests += first.requests + 1
-        return second
-    by_seq = {receipt.seq: receipt for receipt in reply.receipts}
-    pairs = [(change, by_seq[change.seq]) for change in changes]
-    return Delivery(pairs, 1, reply.halt, reply.retry_after_s, reply.reason, reply.elapsed_s, reply.notes)
 
 
 class Push:
@@ -89,7 +57,9 @@ class Push:
         only: Sequence[str] | None = None,
         total: int | None = None,
         random: Random | None = None,
+        rules: Preferences = ASK,
     ) -> None:
+        self._rules = rules
         self._database = database
         self._remote = remote
         self._lease = lease
@@ -97,9 +67,10 @@ class Push:
         self._watch = watch
         self._patience_s = self._wait_s = wait_s
         self._left = limit
-        self._only = only
+        self._lacking = Lacking(database, remote, only)
         self._total = total
         self._random = random or Random()
+        self.sent = Sent(self._random)
         self._after: int | None = 0
         self._moved = False
         self._batch = remote.limits.first_batch
@@ -107,6 +78,8 @@ class Push:
         self._failures = 0
         self._held_because: str | None = None
         self._halt: Halt | None = None
+        self._resolver = Resolver(database, remote, lease, self._random, only=only, rules=rules)
+        self._taking = Taking(database, remote, lease, self._random, only=only)
         self._now = clock.stored_now()
         self._lines: dict[int, Line] = {}
         self._lines_lock = threading.Lock()
@@ -115,6 +88,7 @@ class Push:
         """Send until nothing more can go out now."""
         with self._database.transaction() as tx:
             self._lease.renew(tx)
+            attempts.interrupted(tx, self._remote.name)
             queue.interrupted(tx, self._remote.name)
         flying: set[Future[Delivery]] = set()
         pool = ThreadPoolExecutor(self._remote.limits.senders, thread_name_prefix="syncer-send")
@@ -125,6 +99,7 @@ class Push:
                     self._land(flying)
                 elif not self._again():
                     break
+            self._lacking.tell(self._report)
         except KeyboardInterrupt:
             self._halt = Halt.UNREACHABLE
             while flying:
@@ -136,12 +111,22 @@ class Push:
                 line.close()
 
     def _launch(self, pool: ThreadPoolExecutor, flying: set[Future[Delivery]]) -> None:
+        if self._after == 0:
+            self._resolve()
         while len(flying) < self._senders and self._halt is None and self._after is not None and self._left != 0:
             if self._held():
                 return
             most = self._batch if self._left is None else min(self._batch, self._left)
             claimed = claim(
-                self._database, self._remote, self._lease, after=self._after, now=self._now, most=most, only=self._only
+                self._database,
+                self._remote,
+                self._lease,
+                after=self._after,
+                now=self._now,
+                most=most,
+                only=self._lacking.others(),
+                resolved=self._resolver.resolved,
+                asked=self._taking.asked,
             )
             self._after = claimed.seen
             self._report.blocked += claimed.blocked
@@ -149,6 +134,38 @@ class Push:
                 if self._left is not None:
                     self._left -= len(claimed.changes)
                 flying.add(pool.submit(self._send, claimed.changes))
+
+    def _resolve(self) -> None:
+        """At the start of every look through the outbox: whose are the upserts never sent, what goes with the deletes?"""
+        if self._left == 0 or self._held():
+            return
+        found = Resolved()
+        try:
+            self._resolver.run(self._line, self._now, found, wait_s=self._patience_s, most=self._left)
+            self._taking.run(self._line, self._now, found, wait_s=self._patience_s, most=self._left)
+        except AccessRefused as exc:
+            self._stop(Halt.ACCESS, exc.sentence)
+        except Unreachable as exc:
+            if exc.retry_after_s is not None:
+                with self._database.transaction() as tx:
+                    self._lease.renew(tx)
+                    delay_s = next_delay_s(self._failures, exc.retry_after_s, self._random)
+                    self._lease.hold(tx, clock.after(delay_s), exc.sentence)
+            self._stop(Halt.UNREACHABLE if exc.retry_after_s is None else Halt.THROTTLED, exc.sentence)
+        report = self._report
+        report.requests += found.requests
+        report.notes += found.notes
+        report.acked += found.done
+        report.parked += found.parked
+        self._moved = self._moved or bool(found.done or found.updates)
+        if self._left is not None:
+            self._left = max(0, self._left - found.done)
+        elif self._total is not None:
+            self._total += found.taken
+
+    def _stop(self, halt: Halt, reason: str) -> None:
+        self._halt = halt
+        self._report.stop(_CODES[halt], reason, _HINTS[halt])
 
     def _held(self) -> bool:
         until, why = self._database.read(lambda tx: leases.held_until(tx, self._remote.name))
@@ -159,12 +176,20 @@ class Push:
         return False
 
     def _send(self, changes: Sequence[Change]) -> Delivery:
+        if not self._database.read(self._lease.stands):  # this process slept: somebody else may be sending them by now
+            return withheld(changes, "this sync stood still for longer than its lease")
+        delivery = deliver(self._line(), changes)
+        failpoints.reached("answered")
+        return delivery
+
+    def _line(self) -> Line:
+        """The connection of the running thread."""
         name = threading.get_ident()
         with self._lines_lock:
             line = self._lines.get(name)
             if line is None:
                 line = self._lines[name] = self._remote.line()
-        return deliver(line, changes)
+        return line
 
     def _land(self, flying: set[Future[Delivery]]) -> None:
         done, _ = wait(flying, return_when=FIRST_COMPLETED)
@@ -186,9 +211,13 @@ class Push:
                 halt=delivery.halt,
                 retry_after_s=delivery.retry_after_s,
                 cap_s=longest_s(self._failures),
+                rules=self._rules,
             )
             tally = settler.settle(delivery.pairs)
             self._hold(tx, delivery)
+            failpoints.reached("settled")
+        self._lacking.learn(delivery.pairs)
+        self.sent.add(tally.records)
         report.acked += tally.acked
         report.parked += tally.parked
         report.conflicts += tally.conflicts
@@ -201,8 +230,7 @@ class Push:
     def _hold(self, tx: Transaction, delivery: Delivery) -> None:
         """Leave a remote alone that asked for it, or that keeps failing."""
         if delivery.halt in (Halt.ACCESS, Halt.UNREACHABLE):
-            self._halt = delivery.halt
-            self._report.stop(_CODES[delivery.halt], delivery.reason, _HINTS[delivery.halt])
+            self._stop(delivery.halt, delivery.reason)
         elif delivery.halt is Halt.THROTTLED or delivery.retry_after_s:
             delay_s = next_delay_s(self._failures, delivery.retry_after_s, self._random)
             self._lease.hold(tx, clock.after(delay_s), delivery.reason)

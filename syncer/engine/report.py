@@ -27,12 +27,13 @@ def unwatched(_: Progress) -> None:
 
 @dataclass(slots=True)
 class Pulled:
-    """Rows of one model."""
+    """Rows of one model. ``removed``: their records are gone on the remote."""
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     held: int = 0
+    removed: int = 0
 
 
 @dataclass(slots=True)
@@ -40,7 +41,9 @@ class RemoteReport:
     """One remote's part of a run.
 
     ``acked``: changes now on the remote. ``parked``, ``conflicts``: changes of this run that need a person. ``later``: sent,
-    and to be sent again. ``blocked``: wait behind another change. ``waiting``, ``attention``: what the outbox holds now.
+    and to be sent again. ``blocked``: wait behind another change. ``kept``: stay here, the deployment having no such model.
+    ``checked``: what a look at some of the pushed records found. ``waiting``, ``attention``: what the outbox holds now.
+    ``unswept``: models of which so many records are gone that nothing was removed here.
     ``stopped``: code of what ended the run early; ``reason`` and ``hint`` in words.
     """
 
@@ -50,12 +53,15 @@ class RemoteReport:
     conflicts: int = 0
     later: int = 0
     blocked: int = 0
+    kept: int = 0
     requests: int = 0
     waiting: int = 0
     attention: int = 0
+    unswept: int = 0
     next_due_at: str | None = None
     pulled: dict[str, Pulled] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    checked: str | None = None
     stopped: str | None = None
     reason: str | None = None
     hint: str | None = None
@@ -66,7 +72,7 @@ class RemoteReport:
         """4 when something is to be tried later, 3 when a person must look, else 0."""
         if self.stopped or self.later or (self.skipped and self.waiting):
             return 4
-        return 3 if self.attention else 0
+        return 3 if self.attention or self.unswept else 0
 
     def stop(self, code: str, reason: str, hint: str | None = None) -> None:
         """Note what ended the run early; the first reason stays."""
@@ -93,8 +99,8 @@ class Report:
 
     @property
     def pulled(self) -> int:
-        """Rows added or changed."""
-        return sum(p.added + p.changed for part in self.remotes.values() for p in part.pulled.values())
+        """Rows added, changed or removed."""
+        return sum(p.added + p.changed + p.removed for part in self.remotes.values() for p in part.pulled.values())
 
     @property
     def requests(self) -> int:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from syncer import clock, ids, values
-from syncer.cache import bases, conflicts, rows
-from syncer.cache.merge import Clash, differing, merged
-from syncer.describe import Model
-from syncer.engine import pages, renaming
+from syncer.cache import bases, rows
+from syncer.cache.merge import differing
+from syncer.cache.preferences import Preferences
+from syncer.describe import Model, Origin
+from syncer.engine import meeting, pages, renaming
 from syncer.engine.backoff import CAP_S, next_delay_s
-from syncer.outbox import queue
-from syncer.port import Change, Halt, Op, Outcome, Receipt, Remote, Row, State
+from syncer.engine.waiting import send_anew
+from syncer.outbox import attempts, queue
+from syncer.port import DESCRIBED_ANEW, NOT_DEPLOYED, Change, Halt, Op, Outcome, Receipt, Remote, Row, State
 from syncer.store.database import Transaction
 
 _NEVER_LEFT = ("unreachable", "not-sent")
@@ -29,6 +31,8 @@ class Tally:
     conflicts: int = 0
     later: int = 0
     merged: int = 0
+    records: list[tuple[Model, str]] = field(default_factory=list)
+    """Those that were acknowledged and are there."""
 
 
 class Settler:
@@ -43,8 +47,10 @@ class Settler:
         halt: Halt | None = None,
         retry_after_s: float | None = None,
         cap_s: float = CAP_S,
+        rules: Preferences = meeting.ASK,
     ) -> None:
         self._cap_s = cap_s
+        self._rules = rules
         self._tx = tx
         self._remote = remote
         self._random = random
@@ -58,6 +64,8 @@ class Settler:
 
     def settle(self, pairs: Sequence[tuple[Change, Receipt]]) -> Tally:
         """Apply the receipt of every change."""
+        failed = {c.seq: (c, r) for c, r in pairs if r.outcome is not Outcome.ACKED}
+        attempts.note(self._tx, failed.values())
         for change, receipt in pairs:
             if receipt.outcome is Outcome.ACKED:
                 named = self._renamed(change, receipt)
@@ -70,6 +78,7 @@ class Settler:
                 self._park(change, receipt)
             else:
                 self._postpone(change, receipt)
+        attempts.forget_last(self._tx, [c.seq for c, _ in self._acked if c.seq in failed])
         self._ack()
         for change, record in self._edited_since:
             self._take_edits(change, record)
@@ -89,6 +98,7 @@ class Settler:
         if not self._acked:
             return
         self.tally.acked += len(self._acked)
+        self.tally.records += [(c.model, c.key) for c, _ in self._acked if c.op != Op.DELETE]
         queue.leave(self._tx, [c.seq for c, _ in self._acked if c.seq not in self._why], "acked")
         for seq, why in self._why.items():
             queue.leave(self._tx, [seq], "acked", why=why)
@@ -103,6 +113,8 @@ class Settler:
         waiting = queue.waiting_keys(self._tx, model, [change.key for change, _ in pairs])
         stamps: dict[tuple[str, ...], list[tuple[tuple[Any, ...], str]]] = {}
         for change, stored in pairs:
+            if "extra" in stored:
+                stored = {**stored, "extra": self._extra(change, stored)}
             if change.key in waiting:
                 self._move_base(change, stored)
                 continue
@@ -112,6 +124,11 @@ class Settler:
                 stamps.setdefault(tuple(stored), []).append((tuple(stored.values()), change.key))
         for names, updates in stamps.items():
             rows.set_fields_of_many(self._tx, model, names, updates)
+
+    def _extra(self, change: Change, stored: Row) -> str | None:
+        """Unknown fields of which the answer to a change may tell only some."""
+        row = rows.get(self._tx, change.model, change.key) or {}
+        return values.both_extras(row.get("extra"), stored["extra"])
 
     def _move_base(self, change: Change, stored: Row) -> None:
         if change.op == Op.DELETE:
@@ -129,9 +146,16 @@ class Settler:
         # Once a change may have been applied, only an answer about it can end that, not a later failure to ask.
         maybe = receipt.outcome is Outcome.AMBIGUOUS or change.state is State.AMBIGUOUS
         state = State.AMBIGUOUS if maybe else State.PENDING
+        if receipt.code == NOT_DEPLOYED:
+            self._keep(change, receipt, state)
+            return
+        if receipt.code == DESCRIBED_ANEW:
+            self._make_anew(change, receipt, state)
+            return
         if self._halt in (Halt.ACCESS, Halt.UNREACHABLE) and receipt.outcome is Outcome.LATER:
             queue.settle(self._tx, change.seq, state, code=receipt.code, reason=receipt.reason, spent=False)
-            if not maybe and receipt.code in _NEVER_LEFT:
+            # An earlier attempt may have left and been refused: its body and its key stay together.
+            if not maybe and receipt.code in _NEVER_LEFT and change.attempted_at is None:
                 send_anew(self._tx, change, change.idem_key)
             return
         # What failed together is due together: scattered due times would send a batch of 100 again one by one.
@@ -139,11 +163,24 @@ class Settler:
         if due_at is None:
             due_at = clock.after(next_delay_s(change.attempts, self._retry_after_s, self._random, cap_s=self._cap_s))
             self._due[change.attempts] = due_at
-        sent = receipt.code != "not-sent"
+        sent = receipt.code not in ("not-sent", "not-sent-alone")
         queue.settle(self._tx, change.seq, state, due_at=due_at, code=receipt.code, reason=receipt.reason, spent=sent)
 
+    def _keep(self, change: Change, receipt: Receipt, state: State) -> None:
+        """A change the deployment has no place for waits as if it had never been tried."""
+        due_at = clock.after(receipt.due_s or 0.0)
+        if state is State.PENDING:
+            send_anew(self._tx, change)
+        queue.settle(self._tx, change.seq, state, due_at=due_at, code=receipt.code, reason=receipt.reason, spent=False)
+
+    def _make_anew(self, change: Change, receipt: Receipt, state: State) -> None:
+        """What named something the deployment lacks did not run this time; its next body leaves that out."""
+        self.tally.merged += 1
+        if send_anew(self._tx, change) == change.seq:
+            queue.settle(self._tx, change.seq, state, code=receipt.code, reason=receipt.reason, spent=False)
+
     def _differs(self, change: Change, receipt: Receipt) -> None:
-        """A precondition failed. Ours already there is an ack; otherwise merge, or ask a person."""
+        """A precondition failed. Ours already there is an ack; otherwise merge by the rules, or ask a person."""
         record = receipt.stored
         if change.op == Op.DELETE:
             self._delete_differs(change, receipt, record)
@@ -159,9 +196,7 @@ class Settler:
         elif base is not None and _version(change.model, record) == _version(change.model, base):
             self._postpone(change, receipt)
         else:
-            conflicts.add_whole(self._tx, change.model, change.key, change.seq, None, record)
-            bases.put(self._tx, change.model, change.key, record)
-            self._conflict(change, "the record was changed on the remote after it was last seen here")
+            self._met(meeting.deleted_here(self._tx, change, record, self._rules))
 
     def _create_differs(self, change: Change, receipt: Receipt, record: Row | None) -> None:
         if record is None:  # reads may lag behind writes
@@ -172,10 +207,7 @@ class Settler:
         if not names or (change.state is State.AMBIGUOUS and _made_here(change, sent, record)):
             self._already_there(change, record)
             return
-        clashes = tuple(Clash(name, None, sent[name], record.get(name)) for name in names)
-        conflicts.add(self._tx, change.model, change.key, change.seq, clashes)
-        bases.put(self._tx, change.model, change.key, record)
-        self._conflict(change, f"the id is taken on the remote by a record that differs in {', '.join(names)}")
+        self._met(meeting.made_there(self._tx, self._all(change), record, self._rules, sent))
 
     def _already_there(self, change: Change, record: Row) -> None:
         """The change had arrived and its answer was lost; what others edited since comes with the record."""
@@ -183,38 +215,43 @@ class Settler:
         self._edited_since.append((change, record))
 
     def _take_edits(self, change: Change, record: Row) -> None:
-        if queue.waiting_keys(self._tx, change.model, [change.key]):
-            pages.merge(self._tx, change.model, change.key, record)
+        waiting = queue.of_record(self._tx, change.model, change.key)
+        if [c.op for c in waiting] == [Op.DELETE] and self._as_left(change, record):
+            bases.put(self._tx, change.model, change.key, record)  # else our own write would look like somebody's edit
+        elif waiting:
+            pages.merge(self._tx, change.model, change.key, record, self._rules)
         elif rows.known(self._tx, change.model, [change.key]):
-            rows.put(self._tx, change.model, [rows.sql(change.model).as_tuple(record)])
+            pages.apply(self._tx, change.model, [rows.sql(change.model).as_tuple(record)], self._rules)
+
+    def _as_left(self, change: Change, record: Row) -> bool:
+        """True when nobody has edited the record since our change made it what it is."""
+        base = bases.get(self._tx, change.model, change.key) or {}
+        names = [f.name for f in change.model.remote_fields if f.origin is Origin.CALLER]
+        return not differing(change.model, base, record, names)
 
     def _update_differs(self, change: Change, receipt: Receipt, record: Row | None) -> None:
-        model, key = change.model, change.key
-        if record is None:
-            conflicts.add_whole(self._tx, model, key, change.seq, self._remote.sent(change), None)
-            self._conflict(change, "the record no longer exists on the remote")
-            return
         sent = self._remote.sent(change)
-        if not differing(model, sent, record, change.fields):
+        if record is None:
+            self._met(meeting.gone_there(self._tx, self._all(change), self._rules, sent))
+            return
+        if not differing(change.model, sent, record, change.fields):
             self._already_there(change, record)
             return
-        base = bases.get(self._tx, model, key) or {}
-        if _version(model, base) == _version(model, record):  # nothing moved: the answer was not about our condition
-            self._postpone(change, receipt)
+        base = bases.get(self._tx, change.model, change.key) or {}
+        if _version(change.model, base) == _version(change.model, record):
+            self._postpone(change, receipt)  # nothing moved: the answer was not about our condition
             return
-        found = merged(model, base, sent, record, change.fields)
-        bases.put(self._tx, model, key, record)
-        rebase_row(self._tx, model, key, record)
-        if found.clashes:
-            conflicts.add(self._tx, model, key, change.seq, found.clashes)
-            self._conflict(change, f"both sides changed {', '.join(c.field for c in found.clashes)}")
-        else:
-            send_anew(self._tx, change)
-            self.tally.merged += 1
+        self._met(meeting.edited_there(self._tx, self._all(change), record, self._rules, sent))
 
-    def _conflict(self, change: Change, reason: str) -> None:
-        self.tally.conflicts += 1
-        queue.settle(self._tx, change.seq, State.CONFLICT, code="conflict", reason=reason)
+    def _all(self, change: Change) -> list[Change]:
+        """All that waits for the record of ``change``, which was claimed as the first of them."""
+        return queue.of_record(self._tx, change.model, change.key)
+
+    def _met(self, asked: bool) -> None:
+        if asked:
+            self.tally.conflicts += 1
+        else:
+            self.tally.merged += 1
 
 
 def _made_here(change: Change, sent: Row, record: Row) -> bool:
@@ -222,28 +259,6 @@ def _made_here(change: Change, sent: Row, record: Row) -> bool:
     if "createdAt" in sent:
         return bool(sent["createdAt"] == record.get("createdAt"))
     return ids.is_minted(change.key)
-
-
-def send_anew(tx: Transaction, change: Change, idem_key: str | None = None) -> None:
-    """Let a change that is surely not applied be made anew from its row; a delete that waits behind it takes over.
-
-    ``idem_key``: its key, where that never left this machine.
-    """
-    last = queue.last(tx, change.model, change.key)
-    if last is not None and last.op == Op.DELETE and last.seq != change.seq:
-        queue.leave(tx, [change.seq], "superseded", by=last.seq)
-    else:
-        queue.thaw(tx, change.seq, idem_key)
-
-
-def rebase_row(tx: Transaction, model: Model, key: str, record: Row) -> None:
-    """Let the row be ``record`` with every waiting edit on top."""
-    row = rows.get(tx, model, key)
-    if row is None:
-        return
-    edited = {name for change in queue.of_record(tx, model, key) for name in change.fields}
-    kept = {name: row[name] for name in edited}
-    rows.put(tx, model, [rows.sql(model).as_tuple({**record, **kept})])
 
 
 def _version(model: Model, row: Row) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from syncer import clock, ids, values
@@ -85,7 +85,19 @@ def store_new(
             f"{model.remote} {model.name} {key} exists already", hint="update it, or create it under another id"
         )
     rows.add(tx, model, row)
-    queue.append(tx, model, key, Op.CREATE, now, upsert or (), queue.last(tx, model, key), idem_key)
+    named = () if upsert is None else (*upsert, *model.key)  # with the key, lest an upsert of nothing look like a create
+    queue.append(tx, model, key, Op.CREATE, now, named, queue.last(tx, model, key), idem_key)
+
+
+def checked_update(model: Model, changes: Mapping[str, Any], row: Callable[[], Row | None]) -> Row:
+    """``changes`` of an update in stored form. ``row`` gives the row, which is asked for only if need be.
+
+    A choice that the remote knows and we do not may be given back as it is. Raises: InvalidInput.
+    """
+    try:
+        return values.checked(model, changes, creating=False)
+    except InvalidInput:
+        return values.checked(model, values.news(model, row() or {}, changes), creating=False)
 
 
 def store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, Any]) -> Row:
@@ -106,7 +118,7 @@ def store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, A
     if model.changed_at in model.by_name:
         written.setdefault(model.changed_at, now)
     row.update(written)
-    _require_companions(model, row, changes)
+    require_companions(model, row, changes)
     rows.set_fields(tx, model, key, written)
     queue.append(tx, model, key, Op.UPDATE, now, fields=changes, earlier=earlier)
     return row
@@ -128,10 +140,13 @@ def store_act(
     return row
 
 
-def store_delete(tx: Transaction, model: Model, key: str) -> None:
-    """Remove a row and queue its delete. Raises: RecordNotFound."""
+def store_delete(tx: Transaction, model: Model, key: str, models: Mapping[str, Model]) -> None:
+    """Remove a row and queue its delete, behind those of what goes with it. Raises: RecordNotFound."""
     row = existing(tx, model, key)
     key = model.key_text(row)
+    for name, field in model.takes:
+        for part in rows.keys_where(tx, models[name], field, key):
+            store_delete(tx, models[name], part, models)
     earlier = queue.last(tx, model, key)
     _keep_base(tx, model, key, row, earlier)
     rows.remove(tx, model, key)
@@ -164,7 +179,8 @@ def _keep_base(tx: Transaction, model: Model, key: str, row: Row, earlier: queue
         bases.put(tx, model, key, row)
 
 
-def _require_companions(model: Model, row: Row, changes: Mapping[str, Any]) -> None:
+def require_companions(model: Model, row: Row, changes: Mapping[str, Any]) -> None:
+    """Check that an update can carry what must travel with it. Raises: InvalidInput naming the missing fields."""
     lacking = [n for n in sorted(model.together(changes)) if row.get(n) is None and n not in changes]
     if lacking:
         raise InvalidInput(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from syncer import clock
+from syncer.cache.preferences import Preferences
+from syncer.engine.deployment import Deployment
+from syncer.engine.meeting import ASK
 from syncer.engine.pull import Pull
 from syncer.engine.push import Push
+from syncer.engine.recheck import Sent, recheck
 from syncer.engine.report import RemoteReport, Report, Watch, unwatched
+from syncer.engine.selection import EVERYTHING, Selection
 from syncer.errors import RemoteError, SyncRunning
 from syncer.outbox import counts, runs
 from syncer.outbox import lease as leases
@@ -22,12 +27,25 @@ PATIENCE_S = 30.0
 class Sync:
     """What ``push``, ``pull`` and ``sync`` share. ``wait_s``: patience, without progress, for changes that are due soon.
 
-    ``limit``: the most changes to send, or, when only pulling, about how many records to read.
+    ``limit``: the most changes to send, or, when only pulling, about how many records to read. ``rules``: by remote, who
+    wins where both sides changed the same; without any a person is asked. ``selections``: by remote, what is pulled; without
+    any all of it. ``many_may_go``: rows whose records are gone on the remote are removed however many they are.
     """
 
     def __init__(
-        self, database: Database, *, watch: Watch = unwatched, wait_s: float = PATIENCE_S, limit: int | None = None
+        self,
+        database: Database,
+        *,
+        watch: Watch = unwatched,
+        wait_s: float = PATIENCE_S,
+        limit: int | None = None,
+        rules: Mapping[str, Preferences] | None = None,
+        selections: Mapping[str, Selection] | None = None,
+        many_may_go: bool = False,
     ) -> None:
+        self._rules = rules or {}
+        self._selections = selections or {}
+        self._many_may_go = many_may_go
         self._database = database
         self._watch = watch
         self._wait_s = wait_s
@@ -41,8 +59,12 @@ class Sync:
         pull: bool = True,
         full: bool = False,
         only: Sequence[str] | None = None,
+        check: bool = True,
     ) -> Report:
-        """Push, then pull, each of ``remotes``. Raises: SyncRunning when another sync has one of them, DatabaseError."""
+        """Push, then pull, each of ``remotes``. Raises: SyncRunning when another sync has one of them, DatabaseError.
+
+        ``check``: after both, look at some of what was pushed.
+        """
         report = Report()
         for remote in remotes:
             part = report.remotes[remote.name] = RemoteReport(remote.name)
@@ -51,17 +73,21 @@ class Sync:
                 part.skipped = True
                 part.notes.append(f"not configured: set {' and '.join(missing)}")
             else:
-                self._one(remote, part, push, pull, full, only)
+                self._one(remote, part, push, pull, full, only, check)
             self._left(remote, part, push and not missing)
         return report
 
     def _one(
-        self, remote: Remote, part: RemoteReport, push: bool, pull: bool, full: bool, only: Sequence[str] | None
+        self, remote: Remote, part: RemoteReport, push: bool, pull: bool, full: bool, only: Sequence[str] | None, check: bool
     ) -> None:
+        sent: list[Sent] = []
+        deployment = Deployment(self._database, remote)
         lease = leases.acquire(self._database, remote.name)
         try:
+            deployment.recall()
+            deployment.refresh()
             if push:
-                self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease, only))
+                self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease, only, sent))
             if pull and part.stopped is None:
                 work = Pull(
                     self._database,
@@ -73,15 +99,25 @@ class Sync:
                     only=only,
                     wait_s=self._wait_s,
                     limit=None if push else self._limit,
+                    rules=self._rules.get(remote.name, ASK),
+                    selection=self._selections.get(remote.name, EVERYTHING),
+                    many_may_go=self._many_may_go,
                 )
                 self._noted(remote, part, lease, "pull", work.run)
+                if check and part.stopped is None:
+                    for one in sent:
+                        recheck(self._database, remote, one, part)
+            deployment.remember()
+            deployment.tell(part)
         finally:
             with self._database.transaction() as tx:
                 lease.release(tx)
 
-    def _push(self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None) -> None:
+    def _push(
+        self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None, sent: list[Sent]
+    ) -> None:
         total = self._database.read(lambda tx: counts.count(tx, remote.name))
-        Push(
+        push = Push(
             self._database,
             remote,
             lease,
@@ -91,7 +127,11 @@ class Sync:
             limit=self._limit,
             only=only,
             total=total if self._limit is None else min(total, self._limit),
-        ).run()
+            rules=self._rules.get(remote.name, ASK),
+        )
+        push.run()
+        if push.sent.total:
+            sent.append(push.sent)
 
     def _noted(self, remote: Remote, part: RemoteReport, lease: Lease, kind: str, work: Callable[[], None]) -> None:
         started_at = clock.stored_now()

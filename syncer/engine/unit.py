@@ -10,6 +10,7 @@ from syncer.cache import rows
 from syncer.describe import Model, model_named
 from syncer.engine.storing import (
     Key,
+    checked_update,
     draft,
     found_by,
     key_text,
@@ -53,14 +54,15 @@ class Unit:
         """The record with ``changes`` applied; see :meth:`Records.update`."""
         described = model_named(self._models, model)
         described.require_op(Op.UPDATE)
-        stored = values.checked(described, changes, creating=False)
-        return values.to_python(described, store_update(self.tx, described, key_text(described, key), stored))
+        named = key_text(described, key)
+        stored = checked_update(described, changes, lambda: row_of(self.tx, described, named))
+        return values.to_python(described, store_update(self.tx, described, named, stored))
 
     def delete(self, model: str, key: Key) -> None:
         """Remove the record; see :meth:`Records.delete`."""
         described = model_named(self._models, model)
         described.require_op(Op.DELETE)
-        store_delete(self.tx, described, key_text(described, key))
+        store_delete(self.tx, described, key_text(described, key), self._models)
 
     def find(
         self,

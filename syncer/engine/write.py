@@ -14,6 +14,7 @@ from syncer.cache import rows
 from syncer.describe import Model, model_named
 from syncer.engine.storing import (
     Key,
+    checked_update,
     draft,
     existing,
     found_by,
@@ -126,7 +127,7 @@ class Records:
         described = model_named(self._models, model)
         named = key_text(described, key)
         described.require_op(Op.UPDATE)
-        stored = values.checked(described, changes, creating=False)
+        stored = checked_update(described, changes, lambda: self._database.read(lambda tx: row_of(tx, described, named)))
         row = self._database.write(lambda tx: store_update(tx, described, named, stored))
         return values.to_python(described, row)
 
@@ -135,7 +136,7 @@ class Records:
         described = model_named(self._models, model)
         named = key_text(described, key)
         described.require_op(Op.DELETE)
-        self._database.write(lambda tx: store_delete(tx, described, named))
+        self._database.write(lambda tx: store_delete(tx, described, named, self._models))
 
     def find(
         self,

@@ -12,6 +12,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from syncer import failpoints
 from syncer.errors import SettingError
 from syncer.http.failures import NotSent, ReplyLost
 from syncer.redact import redacted
@@ -68,6 +69,8 @@ class Session:
         self._session.proxies.update(get_environ_proxies(url))
         self._session.trust_env = False
         self._session.headers.update(headers)
+        # Called when the head of an answer is there and its body is not read.
+        self._session.hooks["response"] = [lambda *_, **__: failpoints.reached("request-sent")]
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)

@@ -7,11 +7,13 @@ The token rises with every lease and is checked in every commit of a sync, so th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import sqlalchemy as sa
 
-from syncer import clock, ids
+from syncer import clock, failpoints, ids
 from syncer.errors import LeaseLost, SyncRunning
+from syncer.outbox import turnback
 from syncer.store.core import REMOTE_STATE
 from syncer.store.database import Database, Statement, Transaction
 
@@ -29,6 +31,7 @@ _TAKE = Statement(
     .values(fence=sa.bindparam("f"), lease_owner=sa.bindparam("o"), lease_until=sa.bindparam("u"))
 )
 _RENEW = Statement(REMOTE_STATE.update().where(*_MINE).values(lease_until=sa.bindparam("u")))
+_STANDS = Statement(sa.select(_s.fence).where(*_MINE, _s.lease_until > sa.bindparam("now")))
 _RELEASE = Statement(REMOTE_STATE.update().where(*_MINE).values(lease_owner=None, lease_until=None))
 _HOLD = Statement(REMOTE_STATE.update().where(*_MINE).values(hold_until=sa.bindparam("u"), hold_reason=sa.bindparam("why")))
 
@@ -48,6 +51,10 @@ class Lease:
                 hint="nothing is lost; the other sync goes on, or run: syncer sync",
             )
 
+    def stands(self, tx: Transaction) -> bool:
+        """Whether it is still ours and its time has not passed: asked before anything leaves."""
+        return tx.one(_STANDS, {"r": self.remote, "f": self.fence, "now": clock.stored_now()}) is not None
+
     def hold(self, tx: Transaction, until: str | None, why: str | None) -> None:
         """Remember, across restarts, not to call the remote before ``until``."""
         tx.run(_HOLD, {"r": self.remote, "f": self.fence, "u": until, "why": why})
@@ -65,13 +72,20 @@ def acquire(database: Database, remote: str) -> Lease:
             tx.run(_FIRST, {"r": remote, "f": 0})
             found = (0, None, None, None, None)
         fence, owner, until = int(found[0]), found[1], found[2]
-        if owner and until and until > clock.stored_now() and not ids.owner_is_dead(owner):
+        turnback.set_right(tx, remote, until and clock.stored(clock.parsed(until) - timedelta(seconds=LEASE_S)))
+        if owner and until and _lasts(until) and not ids.owner_is_dead(owner):
             raise SyncRunning(
                 f"another sync of {remote} is running (process {owner}, lease until {until})",
                 hint="wait for it to end, then run: syncer sync",
             )
         tx.run(_TAKE, {"r": remote, "f": fence + 1, "o": ids.owner(), "u": clock.after(LEASE_S)})
+    failpoints.reached("lease-acquired")
     return Lease(remote, fence + 1)
+
+
+def _lasts(until: str) -> bool:
+    """Whether a lease until then is alive; one longer than any lease is from before the clock was set back."""
+    return clock.stored_now() < until <= clock.after(LEASE_S + turnback.NOTICED_S)
 
 
 def held_until(tx: Transaction, remote: str) -> tuple[str | None, str | None]:

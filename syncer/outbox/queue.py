@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncer import clock, ids
+from syncer import clock, failpoints, ids
 from syncer.describe import Model
 from syncer.outbox.rules import Fate, verdict
 from syncer.port import Change, Op, State, op_named
@@ -91,7 +91,7 @@ _SETTLED = Statement(
 _THAWED = Statement(
     OUTBOX.update()
     .where(_o.seq == sa.bindparam("s"))
-    .values(state=State.PENDING, body=None, body_hash=None, idem_key=sa.bindparam("i"), due_at=None)
+    .values(state=State.PENDING, body=None, body_hash=None, idem_key=sa.bindparam("i"), attempted_at=None, due_at=None)
 )
 _INTERRUPTED = Statement(
     OUTBOX.update()
@@ -148,6 +148,7 @@ def names(fields: str | None) -> frozenset[str]:
 
 def append_new(tx: Transaction, model: Model, key: str, created_at: str, idem_key: str | None = None) -> int:
     """Queue the create of a record that cannot have anything waiting; the change's number."""
+    failpoints.reached("row-stored")
     return tx.add(
         _APPEND, (model.remote, model.name, key, "create", None, "pending", 0, created_at, idem_key or ids.new_key())
     )
@@ -167,6 +168,7 @@ def append(
 
     ``idem_key``: the caller's own key. What takes over a change that was never sent keeps its key.
     """
+    failpoints.reached("row-stored")
     wanted = frozenset(fields)
     fate = Fate.STAYS
     if earlier is not None:

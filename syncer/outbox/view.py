@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncer.describe import Model, snake
+from syncer.outbox.pointers import pointing_at
 from syncer.store.reader import Reader
 
 Models = Mapping[str, Mapping[str, Model]]
 """Descriptions by remote, then by model name."""
 
 _COLUMNS = "seq, remote, model, key, op, state, attempts, due_at, created_at, code, reason, fields, behind_seq"
+_POINTERS = (
+    "SELECT json_extract(b.record, ?) AS target, min(o.seq) FROM outbox o JOIN base b USING (remote, model, key)"
+    " WHERE o.remote = ? AND o.model = ? AND o.op = 'delete' AND target IS NOT NULL GROUP BY target"
+)
 _WAITING = "(SELECT v.*, o.fields FROM v_pending v JOIN outbox o USING (seq))"
 
 
@@ -27,8 +32,8 @@ def changes(
 ) -> list[dict[str, Any]]:
     """Waiting changes in order, each with what it waits for.
 
-    ``blocked_by`` is the number of the change that must go first (an earlier one of the same record, or the create of a
-    record this one points at), None when nothing is in its way.
+    ``blocked_by`` is the number of the change that must go first (an earlier one of the same record, the create of a
+    record this one points at, or the delete of one that points at what this deletes), None when nothing is in its way.
     """
     wanted = {"remote": remote, "model": model, "state": state}
     given = {name: value for name, value in wanted.items() if value is not None}
@@ -37,14 +42,15 @@ def changes(
     if limit is not None:
         sql += " LIMIT :limit"
         given["limit"] = limit  # type: ignore[assignment]
-    return [_change(reader, models, row) for row in reader.all(sql, given)]
+    leaving = _Leaving(reader, models)
+    return [_change(reader, models, row, leaving) for row in reader.all(sql, given)]
 
 
 def change(reader: Reader, models: Models, seq: int) -> dict[str, Any] | None:
     """Everything about one change, waiting or gone (then with its ``door``); None for a number never given out."""
     row = reader.one(f"SELECT {_COLUMNS} FROM {_WAITING} WHERE seq = ?", (seq,))
     if row is not None:
-        found = _change(reader, models, row)
+        found = _change(reader, models, row, _Leaving(reader, models))
         sent = reader.one("SELECT idem_key, body, body_hash, attempted_at FROM outbox WHERE seq = ?", (seq,))
         if sent is not None:
             found["idem_key"], body, found["body_hash"], found["attempted_at"] = sent
@@ -73,12 +79,37 @@ def conflicts(reader: Reader, model: str, key: str) -> list[dict[str, Any]]:
     ]
 
 
-def _change(reader: Reader, models: Models, row: tuple[Any, ...]) -> dict[str, Any]:
+def _change(reader: Reader, models: Models, row: tuple[Any, ...], leaving: _Leaving) -> dict[str, Any]:
     found = dict(zip(_COLUMNS.split(", "), row, strict=True))
     found["fields"] = json.loads(found["fields"]) if found["fields"] else None
     behind = found.pop("behind_seq")
-    found["blocked_by"] = behind if behind is not None else _parent(reader, models, found)
+    if behind is None and found["state"] == "pending":
+        behind = leaving.first(found) if found["op"] == "delete" else _parent(reader, models, found)
+    found["blocked_by"] = behind
     return found
+
+
+class _Leaving:
+    """The deletes that wait, by the record that the deleted one points at: read once, when first asked for."""
+
+    def __init__(self, reader: Reader, models: Models) -> None:
+        self._reader = reader
+        self._models = models
+        self._known: dict[tuple[str, str], dict[str, int]] = {}
+
+    def first(self, found: Mapping[str, Any]) -> int | None:
+        """The number of the first delete that must go before the delete ``found``."""
+        remote, name = found["remote"], found["model"]
+        if (remote, name) not in self._known:
+            self._known[remote, name] = self._read(remote, name)
+        return self._known[remote, name].get(found["key"])
+
+    def _read(self, remote: str, name: str) -> dict[str, int]:
+        first: dict[str, int] = {}
+        for model, field in pointing_at(self._models[remote], name):
+            for target, seq in self._reader.all(_POINTERS, (f'$."{field.name}"', remote, model.name)):
+                first[target] = min(seq, first.get(target, seq))
+        return first
 
 
 def _row(reader: Reader, model: Model, key: str) -> dict[str, Any] | None:
@@ -98,8 +129,6 @@ def _values(reader: Reader, models: Models, found: Mapping[str, Any]) -> dict[st
 
 
 def _parent(reader: Reader, models: Models, found: Mapping[str, Any]) -> int | None:
-    if found["op"] == "delete" or found["state"] not in ("pending",):
-        return None
     model = models[found["remote"]][found["model"]]
     row = _row(reader, model, found["key"]) or {}
     for field in model.references:

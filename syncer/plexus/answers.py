@@ -79,6 +79,16 @@ def undeployed(message: str, changes: Sequence[Change]) -> set[str]:
     return {name for name in legacy if re.search(rf"(create|update|delete){name}(Input)?\b", message, re.IGNORECASE)}
 
 
+_UNDESCRIBED = re.compile(
+    r"FieldUndefined|UnknownType|Unknown type|not defined for input object type|SubSelectionRequired", re.IGNORECASE
+)
+
+
+def undescribed(error: GraphError) -> bool:
+    """True for a refusal that tells of a schema other than the one described; nothing ran."""
+    return error.meaning is Meaning.REFUSED and _UNDESCRIBED.search(error.message) is not None
+
+
 def unpageable(model: Model, error: GraphError) -> RemoteError:
     """The error for a page that was not given."""
     if error.meaning in (Meaning.THROTTLED, Meaning.UNKNOWN):

@@ -67,9 +67,37 @@ def _cursor(plan: ByKey | Since | Each, index: Index) -> str:
 
 
 @cache
+def seek(model: Model, index: Index, others: tuple[str, ...], count: int) -> str:
+    """Aliased index queries ``s0``, ``s1`` ... that fix every field of ``index``, and filter by the fields ``others``.
+
+    Variables ``v<n>_<field>`` and ``t<n>`` (page token), and ``n`` for all.
+    """
+    body = f"{{items{{{selection(model)}}} nextToken}}"
+    variables, fields = ["$n:Int"], []
+    for n in range(count):
+        variables.append(f"$v{n}_{index.partition}:{naming.partition_type(model, index)}")
+        arguments = [f"{index.partition}:$v{n}_{index.partition}"]
+        variables += [f"$v{n}_{name}:{model.by_name[name].kind}" for name in (*index.sort, *others)]
+        if index.sort:
+            arguments.append(f"{naming.sort_argument(index)}:{{eq:{_sort_value(index, n)}}}")
+        if others:
+            arguments.append(f"filter:{{{','.join(f'{name}:{{eq:$v{n}_{name}}}' for name in others)}}}")
+        variables.append(f"$t{n}:String")
+        arguments += ["limit:$n", f"nextToken:$t{n}"]
+        fields.append(f"s{n}:{naming.index_field(model, index)}({','.join(arguments)}){body}")
+    return f"query Seek({','.join(variables)}){{{' '.join(fields)}}}"
+
+
+def _sort_value(index: Index, n: int) -> str:
+    if len(index.sort) == 1:
+        return f"$v{n}_{index.sort[0]}"
+    return f"{{{','.join(f'{name}:$v{n}_{name}' for name in index.sort)}}}"
+
+
+@cache
 def selection(model: Model) -> str:
-    """Every described field that the remote has."""
-    return " ".join(f.name for f in model.remote_fields)
+    """Every described field that the remote has, and those of the deployment that are not described."""
+    return " ".join((*(f.name for f in model.remote_fields), *model.unknown))
 
 
 def _key_type(model: Model, name: str) -> str:

@@ -50,7 +50,8 @@ def _create_plan(model: Model) -> tuple[tuple[str, Callable[[Mapping[str, Any]],
 def update_input(model: Model, row: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     """The changed fields, the key, and everything that must travel with them."""
     names = model.together(fields)
-    return {f.name: to_wire(f, row) for f in model.fields if f.name in names}
+    untaken = (Origin.SERVER, Origin.LOCAL, Origin.ABSENT)
+    return {f.name: to_wire(f, row) for f in model.fields if f.name in names and f.origin not in untaken}
 
 
 def frozen(model: Model, op: str, key: str, fields: Sequence[str], row: Row | None, base: Row | None) -> str:
@@ -71,10 +72,11 @@ def frozen(model: Model, op: str, key: str, fields: Sequence[str], row: Row | No
 def reader(model: Model) -> Callable[[Record], tuple[Any, ...]]:
     """A function from a remote record to the tuple of its stored values, then ``extra``."""
     theirs = model.remote_fields
-    ours = (None,) * (len(model.fields) - len(theirs))
+    gaps = tuple(n for n, f in enumerate(model.fields) if f.here_only)
     take = itemgetter(*(f.name for f in theirs))
     times = tuple((n, f.name) for n, f in enumerate(theirs) if f.kind is Kind.TIME)
     others = tuple((n, _convert(f)) for n, f in enumerate(theirs) if f.many or f.kind in (Kind.FLAG, Kind.JSON))
+    unknown = model.unknown
 
     def read(record: Record) -> tuple[Any, ...]:
         values = list(take(record))
@@ -93,8 +95,12 @@ def reader(model: Model) -> Callable[[Record], tuple[Any, ...]]:
         for n, convert in others:
             if values[n] is not None:
                 values[n] = convert(values[n])
-        values += ours
-        values.append(dumps({VERBATIM: odd}) if odd else None)
+        for n in gaps:
+            values.insert(n, None)
+        more: dict[str, Any] = {name: record[name] for name in unknown if record.get(name) is not None}
+        if odd:
+            more[VERBATIM] = odd
+        values.append(dumps(more) if more else None)
         return tuple(values)
 
     return read

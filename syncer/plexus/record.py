@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from syncer.plexus.client import _BaseAPIClient
 
 Record = Mapping[str, Any]
+
+_LOG = logging.getLogger(__name__)
 
 
 class BaseModel:
@@ -82,11 +86,7 @@ class BaseModel:
 
     @classmethod
     def _absent(cls, field: str, value: Any) -> RecordNotFound:
-        name = cls.model().name
-        return RecordNotFound(
-            f"no {name} with {field} {value!r} is in the local file",
-            hint=f"check the {field}, or fetch what others wrote: syncer pull plexus --model {name}",
-        )
+        return absent(cls.model().name, field, value)
 
     @classmethod
     def _get(cls, client: _BaseAPIClient, key: str | Mapping[str, str]) -> Self | None:
@@ -122,6 +122,15 @@ class BaseModel:
     ) -> Self | None:
         return next(iter(cls._all(client, where, order_by, limit=1)), None)
 
+    @classmethod
+    def _only(cls, client: _BaseAPIClient, where: Mapping[str, Any]) -> Self | None:
+        """The record of these values, which should be one; of several the oldest, and the log says so."""
+        model = cls.model()
+        found = cls._all(client, where, "createdAt", limit=2)
+        if len(found) > 1:
+            _LOG.warning("plexus: several %ss have the same %s; taking %s", model.name, " and ".join(where), found[0].id)
+        return found[0] if found else None
+
     @property
     def _own_client(self) -> _BaseAPIClient:
         """The client this instance was read by. Raises: InvalidInput (a ValueError) when there is none."""
@@ -147,6 +156,16 @@ class BaseModel:
                 setattr(self, name, value if convert is None or value is None else convert(value))
 
 
+def absent(model: str, field: str, value: Any) -> RecordNotFound:
+    """The error for a record that the local file lacks, saying what to pull."""
+    pull = f"syncer pull plexus --model {model}"
+    return RecordNotFound(
+        f"no {model} with {field} {value!r} is in the local file",
+        why=f"it does not exist, or was not fetched yet ({pull})",
+        hint=f"check the {field}, or fetch what others wrote: {pull}",
+    )
+
+
 def inputs(model: Model, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Fields as ``ws.plexus`` takes them: JSON given as text is decoded, and what JSON does not know becomes its text."""
     ready = {}
@@ -157,13 +176,17 @@ def inputs(model: Model, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_json(value: Any) -> Any:
-    """A value for a JSON field. Text that holds JSON counts as what it holds; dates and the like become text."""
+    """A value for a JSON field. Text that holds JSON counts as what it holds; dates and the like become text.
+
+    What cannot be JSON at all (NaN, circles) comes back as it is: whoever checks it can name its field.
+    """
     if isinstance(value, str):
         return json_decoded(value)
-    try:
-        dumps(value)
-    except (TypeError, RecursionError):
-        return json.loads(json.dumps(value, default=str))
+    with suppress(ValueError, TypeError, RecursionError):
+        try:
+            dumps(value)
+        except TypeError:
+            return json.loads(json.dumps(value, default=str))
     return value
 
 

@@ -3,47 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from syncer import clock
 from syncer.describe import Model
 from syncer.errors import RemoteError, RemoteRefused, Unreachable
 from syncer.http import failures
-from syncer.http.failures import NotSent, ReplyLost, Verdict
+from syncer.http.failures import NotSent, ReplyLost
 from syncer.http.graphql import Envelope, GraphError, Meaning, envelope
-from syncer.http.session import Answer, Session, checked_url
+from syncer.http.requestids import identified
+from syncer.http.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Answer, Session, checked_url
 from syncer.plans import ByKey
-from syncer.plexus import answers, documents, forms, settings
-from syncer.plexus.spec import MODELS
-from syncer.port import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row
-from syncer.values import dumps
+from syncer.plexus import answers, documents, forms, seeking, settings
+from syncer.plexus.asking import Questions, request
+from syncer.plexus.described import Described
+from syncer.plexus.settings import read_timeout_s
+from syncer.port import (
+    Ask,
+    Change,
+    Difference,
+    Halt,
+    Limits,
+    Op,
+    Outcome,
+    Page,
+    Receipt,
+    Reply,
+    Row,
+)
 
 _FETCH_BATCH = 50
 _READ_BACK_TRIES = 3
-_NOT_DEPLOYED = "this deployment has no {model}; the record stays in the local file"
 
 
 class Plexus:
     """The remote: what is configured, and how changes look on the wire."""
 
     name = "plexus"
-    models: Mapping[str, Model] = MODELS
-    limits = Limits()
+    limits = Limits(fetch=_FETCH_BATCH)
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         if "api_url" in settings:  # before anything is claimed for an address that credentials must not go to
             checked_url("PLEXUS_API_URL", settings["api_url"])
         self._settings = settings
-        self.absent: set[str] = set()
-        """Legacy models this deployment turned out not to have."""
+        self._read_s = read_timeout_s(settings, READ_TIMEOUT_S)
+        self._described = Described()
+        self.models: Mapping[str, Model] = self._described.models
+
+    @property
+    def differences(self) -> Mapping[str, Difference]:
+        """How this deployment is known to differ from what is described, by model."""
+        return self._described.differences
+
+    def adapt(self, differences: Mapping[str, Difference]) -> None:
+        """Take up what was remembered of this deployment."""
+        self._described.adapt(differences)
+
+    def probe(self, models: Sequence[str]) -> str | None:
+        """Compare these models with the deployed schema; the server's time. Raises: RemoteError."""
+        with closing(self.line()) as line:
+            return line.probe(models)
 
     def missing(self) -> list[str]:
         """Environment names of the settings still needed."""
         return settings.missing(self._settings)
 
     def partitions(self) -> Mapping[str, Sequence[str]]:
-        """The settings pulls start from."""
-        return {k: [v] for k, v in self._settings.items() if k == "account_key"}
+        """The settings pulls start from, and the address they are pulled from."""
+        named = {"account_key": self._settings.get("account_key"), "place": self._settings.get("api_url")}
+        return {name: [value] for name, value in named.items() if value}
 
     def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:
         """The wire text of a change."""
@@ -53,18 +82,25 @@ class Plexus:
         """What a frozen change writes, in stored form."""
         return forms.sent(change.model, change.body or "")
 
+    def foretold(self, change: Change) -> Receipt:
+        """What will be said to a frozen change, as far as that is known without asking."""
+        return self._described.kept(change) or Receipt(change.seq, Outcome.ACKED)
+
     def line(self) -> PlexusLine:
         """A new connection. Raises: SettingError for an address that credentials must not go to."""
         url = checked_url("PLEXUS_API_URL", self._settings["api_url"])
-        return PlexusLine(Session(url, {"x-api-key": self._settings["api_key"]}), self.absent)
+        timeout = (min(CONNECT_TIMEOUT_S, self._read_s), self._read_s)
+        return PlexusLine(Session(url, {"x-api-key": self._settings["api_key"]}, timeout_s=timeout), self._described)
 
 
 class PlexusLine:
     """One connection to AppSync."""
 
-    def __init__(self, session: Session, absent: set[str]) -> None:
+    def __init__(self, session: Session, described: Described) -> None:
         self._session = session
-        self._absent = absent
+        self._described = described
+        self._questions = Questions(session, described)
+        self.probe = self._questions.probe
 
     def close(self) -> None:
         """Let the connection go."""
@@ -72,12 +108,14 @@ class PlexusLine:
 
     def push(self, changes: Sequence[Change]) -> Reply:
         """Send changes as one document of aliased mutations."""
-        stay = [c for c in changes if c.model.name in self._absent]
-        go = [c for c in changes if c.model.name not in self._absent]
-        receipts = [
-            Receipt(c.seq, Outcome.REFUSED, code="not-deployed", reason=_NOT_DEPLOYED.format(model=c.model.name))
-            for c in stay
-        ]
+        go: list[Change] = []
+        receipts: list[Receipt] = []
+        for change in changes:
+            kept = self._described.kept(change)
+            if kept is None:
+                go.append(change)
+            else:
+                receipts.append(kept)
         if not go:
             return Reply(tuple(receipts))
         reply = self._push(go)
@@ -92,13 +130,16 @@ class PlexusLine:
             variables[f"i{n}"] = body["input"]
             if "condition" in body:
                 variables[f"c{n}"] = body["condition"]
-            shape.append((change.op, change.model, "condition" in body))
+            shape.append((change.op, self._described.models[change.model.name], "condition" in body))
         try:
-            answer = self._session.post(_request(documents.mutation(tuple(shape)), variables))
+            answer = self._session.post(request(documents.mutation(tuple(shape)), variables))
         except NotSent as exc:
             return answers.all_alike(changes, Outcome.LATER, "unreachable", str(exc), halt=Halt.UNREACHABLE)
         except ReplyLost as exc:
             return answers.all_alike(changes, Outcome.AMBIGUOUS, "reply-lost", str(exc))
+        return identified(self._replied(changes, answer), answer)
+
+    def _replied(self, changes: Sequence[Change], answer: Answer) -> Reply:
         failed = answers.refused_status(changes, answer)
         if failed is not None:
             return failed
@@ -113,8 +154,13 @@ class PlexusLine:
         error = read.whole or next(iter(read.by_alias.values()), GraphError("an answer without data and without errors"))
         absent = answers.undeployed(error.message, changes)
         if absent:
-            self._absent.update(absent)
+            self._described.nowhere |= absent
             return self.push(changes)
+        try:
+            if self._questions.learns(error):
+                return self.push(changes)
+        except Unreachable as exc:
+            return answers.all_alike(changes, Outcome.LATER, "schema-unread", exc.sentence, elapsed_s=answer.elapsed_s)
         outcome = {
             Meaning.THROTTLED: Outcome.LATER,
             Meaning.UNKNOWN: Outcome.AMBIGUOUS,
@@ -142,9 +188,12 @@ class PlexusLine:
                     Receipt(change.seq, Outcome.AMBIGUOUS, code="no-record", reason="answered with null and no error")
                 )
             else:
-                receipts.append(Receipt(change.seq, Outcome.ACKED, forms.stamps(change.model, record or {})))
+                receipts.append(Receipt(change.seq, Outcome.ACKED, self._stamps(change, record)))
         receipts += self._read_back(differ)
         return Reply(tuple(receipts), elapsed_s=answer.elapsed_s)
+
+    def _stamps(self, change: Change, record: Mapping[str, Any] | None) -> Row:
+        return forms.stamps(self._described.models[change.model.name], record or {})
 
     def _read_back(self, differ: Sequence[tuple[Change, GraphError]]) -> list[Receipt]:
         """A failed precondition says only that the record is not as expected: look at it."""
@@ -185,15 +234,23 @@ class PlexusLine:
         variables = {
             f"k{n}_{name}": value for n, (model, key) in enumerate(wanted) for name, value in model.key_fields(key).items()
         }
-        _, read = self._query(documents.fetch(tuple(model for model, _ in wanted)), variables)
+        _, read = self._questions.query(documents.fetch(tuple(model for model, _ in wanted)), variables)
         rows: list[Row | None] = []
         for n, (model, key) in enumerate(wanted):
             record = (read.data or {}).get(f"g{n}")
             error = read.by_alias.get(f"g{n}")
+            error = error or (read.whole if read.data is None else None)
             if error is not None and record is None:
                 raise RemoteRefused(f"Plexus would not show {model.name}", record=key, why=error.message)
             rows.append(None if record is None else forms.as_row(model, record))
         return rows
+
+    def seek(self, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
+        """Records by what they hold, through the index that fixes the most of it. Raises: RemoteError."""
+        if wanted and set(wanted[0]) == set(model.key):
+            found = self.fetch(model, {model.key_text(values): {} for values in wanted})
+            return [[row] if (row := found[model.key_text(values)]) else [] for values in wanted]
+        return seeking.sought(lambda document, variables: self._questions.query(document, variables)[1], model, wanted)
 
     def page(self, ask: Ask) -> Page:
         """One page of a model's pull plan; asks for less when the remote finds the page too large. Raises: RemoteError."""
@@ -204,7 +261,7 @@ class PlexusLine:
                 variables["p"] = ask.partition
             if ask.cursor is not None:
                 variables["c"] = clock.wire(ask.cursor)
-            answer, read = self._query(documents.page(ask.model, ask.cursor is not None), variables)
+            answer, read = self._questions.query(documents.page(ask.model, ask.cursor is not None), variables)
             error = read.by_alias.get("page") or read.whole
             connection = (read.data or {}).get("page")
             if error is None or isinstance(connection, dict):
@@ -214,32 +271,12 @@ class PlexusLine:
             limit //= 2
         return _page(ask.model, connection or {}, answer)
 
-    def _query(self, document: str, variables: Mapping[str, Any]) -> tuple[Answer, Envelope]:
-        try:
-            answer = self._session.post(_request(document, variables))
-        except (NotSent, ReplyLost) as exc:
-            lost = Unreachable("Plexus cannot be reached", why=str(exc), hint="check PLEXUS_API_URL and the network")
-            raise lost.having(connected=isinstance(exc, ReplyLost)) from exc
-        judged = failures.verdict(answer.status)
-        if judged is Verdict.ACCESS:
-            raise answers.no_access(answer.status)
-        read = envelope(answer.body) if judged is Verdict.ANSWERED else None
-        if read is None:
-            strange = Unreachable(answers.strange(answer), hint="check PLEXUS_API_URL, then try again")
-            again = judged in (Verdict.UNKNOWN, Verdict.THROTTLED) or (judged is Verdict.ANSWERED and not answer.is_html)
-            raise strange.having(connected=again, retry_after_s=failures.retry_after_s(answer.headers))
-        return answer, read
-
 
 def _body(change: Change) -> dict[str, Any]:
     import json
 
     body: dict[str, Any] = json.loads(change.body or "{}")
     return body
-
-
-def _request(document: str, variables: Mapping[str, Any]) -> bytes:
-    return dumps({"query": document, "variables": variables}).encode()
 
 
 def _page(model: Model, connection: Mapping[str, Any], answer: Answer) -> Page:

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from syncer.exports import lazily
 
 if TYPE_CHECKING:
     from syncer.prefactor.config import HttpClientConfig
@@ -74,14 +75,4 @@ _HOMES = {name: _ERRORS if name.endswith("Error") else _MODELS for name in [*__a
 _HOMES |= {"PrefactorHttpClient": _CLIENT, "HttpClientConfig": _CONFIG}
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: pydantic is not loaded before it is needed."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return found
-
-
-def __dir__() -> list[str]:
-    """Every public name, imported yet or not."""
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -14,8 +14,9 @@ from syncer.describe import Model
 from syncer.errors import RemoteError, RemoteRefused, Unreachable
 from syncer.http import failures
 from syncer.http.failures import NotSent, ReplyLost
+from syncer.http.requestids import request_id
 from syncer.http.session import Answer, Session, checked_url
-from syncer.port import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row
+from syncer.port import PLANNED, Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row
 from syncer.prefactor import answers, forms, settings
 from syncer.prefactor.answers import Meaning, Said, Told
 from syncer.prefactor.forms import INSTANCE, SPAN
@@ -45,8 +46,8 @@ class Prefactor:
         return settings.missing(self._settings)
 
     def partitions(self) -> Mapping[str, Sequence[str]]:
-        """Pulls start from the agents that are known here, not from settings."""
-        return {}
+        """Pulls start from the agents that are known here, not from settings; only the address is one."""
+        return {"place": [self._settings["api_url"]]} if "api_url" in self._settings else {}
 
     def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:
         """The wire text of a change."""
@@ -55,6 +56,12 @@ class Prefactor:
     def sent(self, change: Change) -> Row:
         """What a frozen change writes, in stored form."""
         return forms.sent(change)
+
+    def foretold(self, change: Change) -> Receipt:
+        """What will be said to a frozen change, as far as that is known without asking; the remote may give it an id."""
+        document = forms.thawed(change)
+        given = None if change.op != Op.CREATE or not document or forms.sent_id(document) else PLANNED + change.key
+        return _impossible(change, document) or Receipt(change.seq, Outcome.ACKED, key=given)
 
     def line(self) -> PrefactorLine:
         """A new connection. Raises: SettingError for an address that credentials must not go to."""
@@ -110,7 +117,8 @@ class PrefactorLine:
         said = answers.read(answer)
         told = self._told(change, document, said, answer)
         signal = _signal(change, document, said)
-        return replace(told, receipt=replace(told.receipt, others=signal)), answer.elapsed_s
+        receipt = replace(told.receipt, others=signal, request_id=request_id(answer.headers))
+        return replace(told, receipt=receipt), answer.elapsed_s
 
     def _told(self, change: Change, document: Mapping[str, Any], said: Said, answer: Answer) -> Told:
         if said.meaning is Meaning.DONE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,10 @@ ABEJA_PATH = "/abeja"
 class Options:
     """What a sandbox is asked to be. ``db`` None keeps everything in memory; ``legacy`` serves the three older models.
 
+    Plexus deployments differ: ``extra_fields`` are fields it has besides (``{"Item": {"mood": "String"}}``),
+    ``missing_fields`` those it lacks (``{"Item": ["text"]}``; ``*`` for the whole model), and without ``introspection`` it
+    does not tell.
+
     The fault options are those of :class:`syncer.sandbox.faults.Faults`. ``abeja_step_s``: every so many seconds an ABEJA
     run moves on to its next status by itself; None leaves that to the tests.
     """
@@ -42,6 +47,9 @@ class Options:
     throttle: float = 0.0
     seed: int = 0
     legacy: bool = False
+    extra_fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    missing_fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    introspection: bool = True
     api_key: str = "sandbox-key"
     prefactor_token: str = "sandbox-prefactor-token"
     prefactor_deployment_token: str = "sandbox-prefactor-deployment-token"
@@ -86,7 +94,14 @@ def build(options: Options) -> Starlette:
     faults = Faults(options.latency_ms, options.fail_rate, options.lose_reply_rate, options.throttle, options.seed)
     traffic = Traffic()
     try:
-        plexus = Plexus(storage, api_key=options.api_key, legacy=options.legacy)
+        plexus = Plexus(
+            storage,
+            api_key=options.api_key,
+            legacy=options.legacy,
+            extra_fields=options.extra_fields,
+            missing_fields=options.missing_fields,
+            introspection=options.introspection,
+        )
         prefactor = Prefactor(storage, token=options.prefactor_token, deployment_token=options.prefactor_deployment_token)
         abeja = Abeja(
             storage,

@@ -153,11 +153,23 @@ EVENT = sa.Table(
     _text("model", null=False),
     _text("key", null=False),
     _text("at", null=False),
-    _text("kind", null=False),  # pulled, merged, renamed, swept, repaired
+    _text("kind", null=False),  # pulled, merged, renamed, swept, repaired, taken
     _text("fields"),  # JSON list
     _text("note"),
 )
 sa.Index("ix_event_model_key", EVENT.c.model, EVENT.c.key)
+
+DEPLOYED = sa.Table(
+    "deployed",  # how deployments differ from what is described
+    METADATA,
+    sa.Column("remote", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, primary_key=True),  # its address
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),  # empty: the model as a whole
+    sa.Column("kind", sa.Text, primary_key=True),  # unknown, absent, unsent, demanded, nowhere
+    _text("seen_at", null=False),
+    sqlite_with_rowid=False,
+)
 
 REMOTE_STATE = sa.Table(
     "remote_state",

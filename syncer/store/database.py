@@ -18,8 +18,10 @@ from typing import Any, TypeAlias, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from syncer import failpoints
 from syncer.store import version
 from syncer.store.faults import translating
+from syncer.store.place import Place
 
 T = TypeVar("T")
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
@@ -128,13 +130,14 @@ class Database:
         self._queue_lock = threading.Lock()
         self._queue: list[_Job] = []
         self._connection: sqlite3.Connection | None = None
-        self._readers: list[sqlite3.Connection] = []
+        self._place: Place | None = None
+        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._local = threading.local()
 
     @cached_property
     def engine(self) -> sa.Engine:
         """A SQLAlchemy engine on the same file, for callers who prefer Core or the ORM, and for migrations."""
-        engine = sa.create_engine(f"sqlite:///{self.path}", poolclass=sa.pool.NullPool)
+        engine = sa.create_engine(sa.URL.create("sqlite", database=str(self.path)), poolclass=sa.pool.NullPool)
         sa.event.listen(engine, "connect", lambda raw, _: self._prepare(raw))
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
@@ -151,9 +154,11 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         if self._pid != os.getpid():
             # A fork shares the file descriptor; SQLite forbids using, and even closing, the parent's connection.
-            _abandoned.extend((self._connection, *self._readers))
+            _abandoned.extend((self._connection, *self._readers.values()))
             self._start()
         if self._connection is None:
+            version.must_exist(self.path)
+            place = Place(self.path)
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             try:
                 connection.execute(f"PRAGMA busy_timeout={self._busy_ms}")
@@ -162,8 +167,16 @@ class Database:
             except BaseException:
                 connection.close()
                 raise
-            self._connection = connection
+            self._connection, self._place = connection, place
+        self._stay()
         return self._connection
+
+    def _stay(self) -> None:
+        """Let go of a file that the path no longer leads to; the next call opens what is there. Raises: DatabaseError."""
+        if self._connection is not None and self._place is not None and self._place.is_left():
+            self._connection.close()  # undoes what was not committed
+            self._connection = None
+            raise self._place.gone()
 
     @property
     def in_transaction(self) -> bool:
@@ -172,10 +185,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """A write transaction: committed at the end of the block, undone when it raises.
-
-        Raises: the DatabaseErrors of :mod:`syncer.errors`.
-        """
+        """A write transaction: committed at the end of the block, undone when it raises. Raises: DatabaseError."""
         with self._turn, translating(self.path):
             connection = self._open()
             if connection.in_transaction:
@@ -183,10 +193,13 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield Transaction(connection)
+                failpoints.reached("before-commit")
+                self._stay()
                 connection.execute("COMMIT")
+                failpoints.reached("after-commit")
             except BaseException:
                 # After "disk full" SQLite has undone the transaction on its own.
-                if connection.in_transaction:
+                if self._connection is not None and connection.in_transaction:
                     with suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
                 raise
@@ -236,21 +249,33 @@ class Database:
         if self._pid != os.getpid():
             self._open()
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and self._local.place.is_left():
+            connection.close()
+            self._local.connection = None
+            raise self._local.place.gone()
         if connection is None:
+            version.must_exist(self.path)
+            place = Place(self.path)
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            connection.execute(f"PRAGMA busy_timeout={self._busy_ms}")
-            connection.execute("PRAGMA query_only=ON")
-            version.check(connection, self.path)
-            self._local.connection = connection
+            try:
+                connection.execute(f"PRAGMA busy_timeout={self._busy_ms}")
+                connection.execute("PRAGMA query_only=ON")
+                version.check(connection, self.path)
+            except BaseException:
+                connection.close()
+                raise
+            self._local.connection, self._local.place = connection, place
             with self._queue_lock:
-                self._readers.append(connection)
+                for gone in [thread for thread in self._readers if not thread.is_alive()]:
+                    self._readers.pop(gone).close()
+                self._readers[threading.current_thread()] = connection
         return connection
 
     def close(self) -> None:
         """Close the connections; the write-ahead log is folded into the file when nobody else has it open."""
         with self._turn:
             if self._pid == os.getpid():
-                for reader in self._readers:
+                for reader in self._readers.values():
                     reader.close()
                 if self._connection is not None:
                     self._connection.close()
@@ -272,25 +297,3 @@ def _run_apart(tx: Transaction, job: _Job) -> None:
         job.error = exc
         tx.script("ROLLBACK TO job")
     tx.script("RELEASE job")
-
-
-def folder_ready(path: Path) -> None:
-    """Make the folder of ``path``, readable by its owner only when new."""
-    with suppress(FileExistsError):
-        path.parent.mkdir(mode=0o700, parents=True)
-
-
-def reserved(path: Path) -> None:
-    """Create ``path`` for its owner only, before anything is written to it. Raises: ReadOnlyDatabase."""
-    from syncer.errors import ReadOnlyDatabase
-
-    try:
-        folder_ready(path)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as exc:
-        raise ReadOnlyDatabase(
-            "the database cannot be created",
-            record=str(path),
-            why=exc.strerror,
-            hint="check that the folder exists and can be written, or choose another path with --db",
-        ) from exc

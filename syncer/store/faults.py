@@ -23,15 +23,19 @@ _BY_CODE: dict[int, tuple[type[DatabaseError], str, str]] = {
     sqlite3.SQLITE_READONLY: (
         ReadOnlyDatabase,
         "the database cannot be written",
-        "check the permissions of the file and of its folder",
+        "check the permissions of the file, of its -wal and -shm beside it, and of their folder",
     ),
     sqlite3.SQLITE_CANTOPEN: (
         ReadOnlyDatabase,
         "the database cannot be opened",
-        "check that the folder exists and can be written",
+        "check that its folder exists, and that the file, and its -wal and -shm beside it, can be read and written",
     ),
     sqlite3.SQLITE_PERM: (ReadOnlyDatabase, "the database may not be opened", "check the permissions of the file"),
-    sqlite3.SQLITE_IOERR: (DatabaseError, "the disk failed while the database was used", "check the disk, then repeat"),
+    sqlite3.SQLITE_IOERR: (
+        DatabaseError,
+        "the disk failed while the database was used",
+        "check the disk and its room, then repeat",
+    ),
     sqlite3.SQLITE_CORRUPT: (
         CorruptDatabase,
         "the database file is damaged",

@@ -20,4 +20,6 @@ def path_of(db: str) -> Path:
         raise SettingError(f"{system} databases are not supported yet", hint="--db takes a path or sqlite:///path")
     if db in ("", ":memory:"):
         raise SettingError("a database in memory cannot keep writes", hint="--db takes the path of a file")
+    if "\0" in db:
+        raise SettingError("the path of the database holds a null character", hint="--db takes the path of a file")
     return Path(db).expanduser()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from syncer import clock
+from syncer import clock, failpoints
 from syncer.errors import DatabaseError, NewerDatabase
 from syncer.store import version
-from syncer.store.database import Database, reserved
-from syncer.store.faults import translating
+from syncer.store.database import Database
+from syncer.store.faults import translated, translating
+from syncer.store.place import reserved
+from syncer.store.reader import reading_uri
+
+_turn = threading.Lock()  # alembic keeps what it is about to do in modules: one thread at a time
 
 
 def initialise(path: Path, *, durability: str = "full") -> bool:
@@ -19,7 +24,7 @@ def initialise(path: Path, *, durability: str = "full") -> bool:
 
     Raises: NotOurDatabase for somebody else's file, which is left as it is.
     """
-    found = _revision(path) if path.exists() and path.stat().st_size else None
+    found = _revision(path) if version.is_there(path) else None
     if found is not None:
         return False
     reserved(path)
@@ -30,7 +35,7 @@ def initialise(path: Path, *, durability: str = "full") -> bool:
 def upgrade(path: Path) -> tuple[str, str, Path | None]:
     """Bring ``path`` to the newest schema: (revision before, revision now, backup or None when nothing was to do).
 
-    The work happens on a copy that replaces the file only when complete, so a failure leaves the old file. Raises:
+    All migrations are one transaction, so a failure leaves the file as it was; the backup stays. Raises:
     NewerDatabase, NotOurDatabase, DatabaseError.
     """
     version.must_exist(path)
@@ -46,7 +51,8 @@ def upgrade(path: Path) -> tuple[str, str, Path | None]:
             record=str(path),
             hint="upgrade syncer: pip install -U syncer",
         )
-    kept = backup(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
+    kept = backup(path, _free(path.with_name(f"{path.name}.{before}.{_compact_now()}.bak")))
+    failpoints.reached("backup-taken")
     _to_head(path, "full")
     return before, version.head(), kept
 
@@ -57,9 +63,13 @@ def backup(path: Path, target: Path) -> Path:
     if target.exists():
         raise DatabaseError("the backup would overwrite a file", record=str(target), hint="choose another name")
     reserved(target)
-    with translating(path), closing(_reading(path)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
+    try:
+        with translating(path), closing(_reading(path)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+    except BaseException:
+        target.unlink(missing_ok=True)  # half a backup is worse than none
+        raise
     return target
 
 
@@ -81,9 +91,19 @@ def _revision(path: Path) -> str | None:
 
 
 def _reading(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection = sqlite3.connect(reading_uri(path), uri=True)
     connection.execute("PRAGMA busy_timeout=10000")
     return connection
+
+
+def _free(target: Path) -> Path:
+    """``target``, numbered when there is such a file: an upgrade repeated within a second is no reason to fail."""
+    number = 1
+    free = target
+    while free.exists():
+        number += 1
+        free = target.with_name(f"{target.stem}.{number}{target.suffix}")
+    return free
 
 
 def _compact_now() -> str:
@@ -95,19 +115,30 @@ def _to_head(path: Path, durability: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
 
     config = Config()
     config.set_main_option("script_location", str(version.migrations()))
     database = Database(path, durability=durability)
     try:
-        with translating(path), database.engine.connect() as connection, connection.begin():
+        with _turn, translating(path), database.engine.connect() as connection, connection.begin():
             connection.exec_driver_sql(f"PRAGMA application_id={version.APPLICATION_ID}")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as exc:
-        raise DatabaseError("the schema could not be brought up to date", record=str(path), why=str(exc)) from exc
+        raise _not_upgraded(path, str(exc)) from exc
+    except DBAPIError as exc:  # SQLAlchemy's wrapping of what SQLite said
+        found = translated(exc.orig, path) if isinstance(exc.orig, sqlite3.Error) else None
+        raise (found if found and type(found) is not DatabaseError else _not_upgraded(path, str(exc.orig))) from exc
     finally:
         database.close()
+
+
+def _not_upgraded(path: Path, why: str) -> DatabaseError:
+    return DatabaseError(
+        "the schema could not be brought up to date; the file is as it was", record=str(path), why=why,
+        hint="syncer db check looks at the file; nothing in it was changed",
+    )  # fmt: skip
 
 
 @contextmanager

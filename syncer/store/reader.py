@@ -49,7 +49,7 @@ class Reader:
         self.path = path
         version.must_exist(path)
         with translating(path):
-            self._connection = sqlite3.connect(_uri(path), uri=True, isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(reading_uri(path), uri=True, isolation_level=None, check_same_thread=False)
         try:
             with translating(path):
                 self._connection.execute(f"PRAGMA busy_timeout={busy_ms}")
@@ -165,11 +165,13 @@ class Reader:
         self.close()
 
 
-def _uri(path: Path) -> str:
+def reading_uri(path: Path) -> str:
+    """The address under which SQLite opens ``path`` without being able to write to it."""
     # A write-ahead log needs a writable folder; a settled file in a read-only one can be read as it stands.
     import os
 
-    settled = not path.with_name(path.name + "-wal").exists() and not os.access(path.parent, os.W_OK)
+    real = path.resolve()  # the log lies beside the file, not beside a link to it
+    settled = not real.with_name(real.name + "-wal").exists() and not os.access(real.parent, os.W_OK)
     return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if settled else ''}"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import stat
 from functools import cache
 from pathlib import Path
 
-from syncer.errors import DatabaseError, NewerDatabase, NotOurDatabase, OlderDatabase
+from syncer.errors import DatabaseError, NewerDatabase, NotOurDatabase, OlderDatabase, ReadOnlyDatabase
 from syncer.store.faults import translated
 
 APPLICATION_ID = 0x53594E43  # "SYNC", in the header of every file of ours
@@ -27,11 +28,24 @@ def head() -> str:
 
 
 def must_exist(path: Path) -> None:
-    """Raises: DatabaseError when there is no file at ``path``."""
-    if path.is_dir():
-        raise NotOurDatabase("the database path is a folder", record=str(path), hint="--db takes the path of a file")
-    if not path.exists():
+    """Raises: DatabaseError when there is no file at ``path``, or nobody may look."""
+    if is_there(path) is None:
         raise DatabaseError("there is no database yet", record=str(path), hint="run: syncer init")
+
+
+def is_there(path: Path) -> int | None:
+    """The size of the file at ``path``, None when there is none. Raises: NotOurDatabase for a folder, ReadOnlyDatabase."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:  # a folder that may not be entered, a name too long, links in a circle
+        raise ReadOnlyDatabase(
+            "the database cannot be reached", record=str(path), why=exc.strerror, hint="check the path and its permissions"
+        ) from exc
+    if stat.S_ISDIR(found.st_mode):
+        raise NotOurDatabase("the database path is a folder", record=str(path), hint="--db takes the path of a file")
+    return found.st_size
 
 
 def revision(connection: sqlite3.Connection, path: Path) -> str | None:

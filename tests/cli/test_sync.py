@@ -34,7 +34,7 @@ def test_halves(connected: Syncer, sandbox: Sandbox) -> None:
     assert (ended.json["remotes"]["plexus"]["acked"], sandbox.count("Account"), sandbox.count("Item")) == (1, 1, 0)
     sandbox.put("Item", id="item-9", accountId="acc-1", description="theirs", isEvaluation=False)
     pulled = connected("pull", "--model", "Item", "--full", "--json").json["remotes"]["plexus"]
-    assert pulled["pulled"] == {"Item": {"added": 1, "changed": 0, "unchanged": 0, "held": 0}}
+    assert pulled["pulled"] == {"Item": {"added": 1, "changed": 0, "unchanged": 0, "held": 0, "removed": 0}}
     assert sandbox.count("Item") == 1
 
 
@@ -147,7 +147,7 @@ def test_what_needs_a_person(conflicted: Syncer) -> None:
     assert ended.code == 3
     assert "1 change needs you" in ended.out
     assert "update Item item-0 is in conflict" in ended.out
-    assert "-> syncer outbox show 5" in ended.out
+    assert "-> syncer conflicts show" in ended.out
 
 
 def test_interrupted_in_the_middle(connected: Syncer, sandbox: Sandbox, processes: Keep) -> None:

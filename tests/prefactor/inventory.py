@@ -45,7 +45,7 @@ def differences(ours: Any, entry: Entry, extra: Mapping[str, set[str]]) -> list[
         elif method["kind"] == "property":
             found += [] if isinstance(mine, property) else [f"{where} is no property"]
         else:
-            if inspect.iscoroutinefunction(mine) != method["kind"].startswith("async"):
+            if inspect.iscoroutinefunction(getattr(ours, method["name"])) != method["kind"].startswith("async"):
                 found.append(f"{where} is not {method['kind']}")
             found += parameter_differences(where, getattr(ours, method["name"]), method["params"], extra.get(where, set()))
     return found

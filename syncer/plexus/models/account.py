@@ -1,4 +1,7 @@
-"""Accounts: what everything else in Plexus belongs to."""
+"""Accounts: what everything else in Plexus belongs to.
+
+Source: spec/plexus.md 6 "Account".
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ class Account(BaseModel):
 
     @classmethod
     def get_by_key(cls, key: str, client: _BaseAPIClient) -> Account | None:
-        """The account with this key, None when the local file has none. Source: spec/plexus.md 6."""
-        return cls._first(client, {"key": key})
+        """The account with this key, None when the local file has none."""
+        return cls._only(client, {"key": key})
 
     @classmethod
     def list_by_key(cls, client: _BaseAPIClient, key: str) -> Account | None:

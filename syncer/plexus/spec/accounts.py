@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncer.describe import Index, Model
-from syncer.plans import ByKey, Each
+from syncer.plans import ByKey, Chosen, Each
 from syncer.words import flag, identity, integer, json_value, server_time, stamp, text, time
 
 ACCOUNT = Model(
@@ -19,6 +19,7 @@ ACCOUNT = Model(
     ),
     indexes=(Index("key"),),
     pull=ByKey("key", setting="account_key"),
+    chosen=Chosen("accounts", ("key",)),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncer.describe import Index, Model, SameAs
-from syncer.plans import Since
+from syncer.plans import Natural, Since
 from syncer.words import flag, identity, json_value, ref, stamp, text, time
 
 FEEDBACK_ITEM = Model(
@@ -37,6 +37,7 @@ FEEDBACK_ITEM = Model(
         Index("itemId"),
     ),
     pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    natural=(Natural(("accountId", "cacheKey")),),
 )
 
 MODELS = (FEEDBACK_ITEM,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncer.describe import Index, Model, NextFree
-from syncer.plans import Each, Since
+from syncer.plans import Each, Natural, Since
 from syncer.words import flag, identity, integer, json_value, ref, stamp, text, texts
 
 ITEM = Model(
@@ -32,6 +32,10 @@ ITEM = Model(
         Index("accountId", ("externalId",), name="byAccountAndExternalId"),
     ),
     pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    natural=(
+        Natural(("accountId", "name", "value"), child="Identifier", pointer="itemId", order="position"),
+        Natural(("accountId", "externalId")),
+    ),
 )
 
 
@@ -55,6 +59,7 @@ IDENTIFIER = Model(
     ),
     key=("itemId", "name"),
     pull=Each("Account", ("accountId", "value"), changed=True),
+    natural=(Natural(("itemId", "name")),),
 )
 
 MODELS = (ITEM, IDENTIFIER)

@@ -47,6 +47,7 @@ REPORT = Model(
         Index("createdByUserId"),
     ),
     pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    takes=(("ReportBlock", "reportId"),),
 )
 
 

@@ -33,7 +33,13 @@ SCORING_JOB = Model(
         Index("itemId", ("scoreId",), name="byItemScore"),
         Index("scoreId"),
     ),
-    pull=Since("Account", ("accountId", "createdAt"), cursor="createdAt", unfinished=("status", FINAL_STATES)),
+    pull=Since(
+        "Account",
+        ("accountId", "createdAt"),
+        cursor="createdAt",
+        overlap_s=7 * 86_400.0,  # jobs made off the network arrive with the time they were made at
+        unfinished=("status", FINAL_STATES),
+    ),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncer.describe import Index, Kind, Model
-from syncer.plans import Each
+from syncer.plans import Chosen, Each
 from syncer.words import flag, identity, integer, json_value, number, ref, server_time, stamp, text, time
 
 SCORECARD = Model(
@@ -27,6 +27,7 @@ SCORECARD = Model(
         Index("accountId", ("externalId",), name="byAccountIdAndExternalId"),
     ),
     pull=Each("Account", ("accountId",), changed=True),
+    chosen=Chosen("scorecards", ("id", "key", "externalId", "name")),
 )
 
 

@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 from graphql import execute_sync, parse
 
 from syncer import ids
+from syncer.sandbox.plexus.deployment import deployed
 from syncer.sandbox.plexus.documents import Operation, Rejected, Unparseable, document
 from syncer.sandbox.plexus.resolvers import Run
 from syncer.sandbox.plexus.rows import Rows
-from syncer.sandbox.plexus.schema import schema, served
+from syncer.sandbox.plexus.schema import schema_of, served
 from syncer.sandbox.plexus.tables import decoded, encoded
 from syncer.sandbox.plexus.values import Refused
 from syncer.sandbox.storage import Storage
+
+_SILENT = "Introspection queries are disabled for this API."  # [U] the words; that it can be turned off is documented
 
 Refusing = Callable[[int], frozenset[int]]
 """Given the number of root fields, those that get no capacity."""
@@ -33,13 +36,24 @@ class Reply(NamedTuple):
 
 
 class Plexus:
-    """A whole Plexus deployment on one storage."""
+    """A whole Plexus deployment on one storage. ``introspection``: whether it tells its schema."""
 
-    def __init__(self, storage: Storage, *, api_key: str, legacy: bool = False) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        api_key: str,
+        legacy: bool = False,
+        extra_fields: Mapping[str, Mapping[str, str]] | None = None,
+        missing_fields: Mapping[str, Iterable[str]] | None = None,
+        introspection: bool = True,
+    ) -> None:
         self._storage = storage
         self._api_key = api_key
-        self._legacy = legacy
-        self.rows = Rows(storage, served(legacy))
+        self._introspective = introspection
+        plain = not extra_fields and not missing_fields
+        self._models = served(legacy) if plain else deployed(served(legacy), extra_fields or {}, missing_fields or {})
+        self.rows = Rows(storage, self._models)
 
     def answer(self, api_key: str | None, body: bytes, refusing: Refusing | None = None) -> Reply:
         """What AppSync would send back."""
@@ -48,7 +62,7 @@ class Plexus:
             return _failure(401, "UnauthorizedException", "You are not authorized to make this call.", request)
         try:
             query, given, name = _envelope(body)
-            operation = document(query, self._legacy).operation(name)
+            operation = document(query, self._models).operation(name)
         except Unparseable as exc:
             return _failure(400, "MalformedHttpRequestException", str(exc), request)
         except Rejected as exc:
@@ -61,6 +75,8 @@ class Plexus:
         try:
             variables = operation.variables(given)
             plan = operation.plan(variables)
+            if plan.introspective and not self._introspective:
+                return _rejection([{"path": None, "locations": None, "message": _SILENT}], request)
             refused = refusing(len(plan.calls)) if refusing else frozenset[int]()
             run = Run(self.rows.tables, self.rows.writers, request, variables, refused)
             with self._storage.lock, self._storage.transaction() if operation.writes else nullcontext():
@@ -76,7 +92,7 @@ class Plexus:
 
     def _introspection(self, keys: Iterable[str], query: str, operation: Operation, given: dict[str, Any]) -> dict[str, Any]:
         """What the schema says about itself; rare, so graphql-core's own executor does it."""
-        graph = schema(self._legacy)
+        graph = schema_of(self._models)
         result = execute_sync(graph, parse(query), variable_values=given, operation_name=operation.name)
         return {key: (result.data or {}).get(key) for key in keys}
 

@@ -22,10 +22,11 @@ from graphql import (
     visit,
 )
 
+from syncer.describe import Model
 from syncer.sandbox.plexus.coerce import coercer
 from syncer.sandbox.plexus.literals import Reader
 from syncer.sandbox.plexus.plan import Location, Plan, Planner, Variables, location_of
-from syncer.sandbox.plexus.schema import schema
+from syncer.sandbox.plexus.schema import schema_of
 from syncer.sandbox.plexus.validation import breaches
 from syncer.sandbox.plexus.values import Coercer, Refused, RefusedNull
 
@@ -115,9 +116,9 @@ class Document:
 
 
 @lru_cache(maxsize=_DOCUMENTS_KEPT)
-def document(text: str, legacy: bool) -> Document:
-    """The checked document of ``text``. Raises: Unparseable."""
-    return Document(text, schema(legacy))
+def document(text: str, models: tuple[Model, ...]) -> Document:
+    """The checked document of ``text``, for a deployment with these models. Raises: Unparseable."""
+    return Document(text, schema_of(models))
 
 
 def _planning(document: DocumentNode, node: OperationDefinitionNode, graph: GraphQLSchema) -> Callable[[Variables], Plan]:

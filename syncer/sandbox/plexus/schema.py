@@ -27,15 +27,21 @@ from syncer.sandbox.plexus import inputs
 from syncer.sandbox.plexus.operations import EXTENSION, BelongsTo, HasMany, Operation, Resolver, Verb
 
 
+@cache
 def served(legacy: bool) -> tuple[Model, ...]:
     """The models of a deployment of today, or with the ``legacy`` ones too."""
     return tuple(model for model in MODELS.values() if legacy or not model.legacy)
 
 
-@cache
 def schema(legacy: bool) -> GraphQLSchema:
+    """The schema of such a deployment, built once."""
+    return schema_of(served(legacy))
+
+
+@cache
+def schema_of(models: tuple[Model, ...]) -> GraphQLSchema:
     """The schema, built once; ``extensions["syncer"]`` of each field says what it stands for."""
-    return _Builder(served(legacy)).schema()
+    return _Builder(models).schema()
 
 
 class _Builder:

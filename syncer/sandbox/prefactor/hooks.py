@@ -65,6 +65,11 @@ class Hooks:
                 raise RecordNotFound("the sandbox has no such record", record=f"{model} {key}")
             return self.put(model, row, **{"updated_at": clock.stored_now(), **changes})
 
+    def drop(self, model: str, key: str) -> None:
+        """Remove a row, if it is there, behind the client's back."""
+        with self._book.storage.transaction():
+            self._table(model).remove(key)
+
     def terminate(self, instance_id: str, reason: str = "stopped by a person") -> Document:
         """End an active instance as another party does; its open spans are closed. Raises: InvalidInput."""
         try:
