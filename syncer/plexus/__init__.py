@@ -6,10 +6,38 @@
 
 from __future__ import annotations
 
-from syncer.exports import lazily
-from syncer.plexus import models as _models
+from typing import TYPE_CHECKING
 
-_HOMES = _models._HOMES | {
+from syncer.exports import lazily
+
+if TYPE_CHECKING:
+    from syncer.plexus.client import PlexusDashboardClient as PlexusDashboardClient
+    from syncer.plexus.context import ClientContext as ClientContext
+    from syncer.plexus.models import Account as Account
+    from syncer.plexus.models import BaseModel as BaseModel
+    from syncer.plexus.models import BatchJob as BatchJob
+    from syncer.plexus.models import DataSet as DataSet
+    from syncer.plexus.models import DataSource as DataSource
+    from syncer.plexus.models import Evaluation as Evaluation
+    from syncer.plexus.models import FeedbackChangeDetail as FeedbackChangeDetail
+    from syncer.plexus.models import FeedbackItem as FeedbackItem
+    from syncer.plexus.models import Identifier as Identifier
+    from syncer.plexus.models import Item as Item
+    from syncer.plexus.models import Report as Report
+    from syncer.plexus.models import ReportBlock as ReportBlock
+    from syncer.plexus.models import ReportConfiguration as ReportConfiguration
+    from syncer.plexus.models import Score as Score
+    from syncer.plexus.models import Scorecard as Scorecard
+    from syncer.plexus.models import ScoreResult as ScoreResult
+    from syncer.plexus.models import ScoringJob as ScoringJob
+    from syncer.plexus.models import Task as Task
+    from syncer.plexus.models import TaskStage as TaskStage
+    from syncer.plexus.namespaces import AccountNamespace as AccountNamespace
+    from syncer.plexus.namespaces import ScorecardNamespace as ScorecardNamespace
+    from syncer.plexus.namespaces import ScoreResultNamespace as ScoreResultNamespace
+    from syncer.plexus.policies import GraphQLRetryPolicy as GraphQLRetryPolicy
+
+_CLIENT = {
     "PlexusDashboardClient": "syncer.plexus.client",
     "_BaseAPIClient": "syncer.plexus.client",
     "ClientContext": "syncer.plexus.context",
@@ -18,6 +46,33 @@ _HOMES = _models._HOMES | {
     "ScorecardNamespace": "syncer.plexus.namespaces",
     "AccountNamespace": "syncer.plexus.namespaces",
 }
-__all__ = [name for name in _HOMES if not name.startswith("_")]
 
-__getattr__, __dir__ = lazily(__name__, _HOMES)
+__all__ = [
+    "PlexusDashboardClient",
+    "ClientContext",
+    "GraphQLRetryPolicy",
+    "ScoreResultNamespace",
+    "ScorecardNamespace",
+    "AccountNamespace",
+    "BaseModel",
+    "Account",
+    "BatchJob",
+    "DataSet",
+    "DataSource",
+    "Evaluation",
+    "FeedbackChangeDetail",
+    "FeedbackItem",
+    "Identifier",
+    "Item",
+    "Report",
+    "ReportBlock",
+    "ReportConfiguration",
+    "Score",
+    "ScoreResult",
+    "Scorecard",
+    "ScoringJob",
+    "Task",
+    "TaskStage",
+]
+
+__getattr__, __dir__ = lazily(__name__, dict.fromkeys(__all__, "syncer.plexus.models") | _CLIENT)

@@ -1,26 +1,50 @@
 """``PlexusDashboardClient``: the entry to the Plexus classes over the local file.
 
-It needs neither credentials nor a network: those are asked for when a sync runs, or by :meth:`execute`.
+It needs neither credentials nor a network: those are asked for when a sync runs, or by :meth:`_BaseAPIClient.execute`.
 
 Source: spec/plexus.md 6.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
+from syncer.errors import InvalidInput, RecordNotFound
+from syncer.plexus import links, pushing, settings
+from syncer.plexus.chat import ChatCalls
 from syncer.plexus.context import ClientContext
+from syncer.plexus.namespaces import AccountNamespace, ScorecardNamespace, ScoreResultNamespace
+from syncer.plexus.reach import Reach
+from syncer.plexus.resolution import Resolution
 
 if TYPE_CHECKING:
     from syncer.app import Workspace
     from syncer.engine.write import Records
+    from syncer.plexus.models.batch_job import BatchJob
+    from syncer.plexus.models.score_result import ScoreResult as Result
+    from syncer.plexus.models.scoring_job import ScoringJob
+    from syncer.plexus.policies import GraphQLRetryPolicy
 
 
 class _BaseAPIClient:
     """What a client of the dashboard's API knows: its address, its context, and the local file it stands on.
 
-    ``workspace``: that file and its settings; by default the environment's.
+    ``api_url`` and ``api_key``: by default those of the settings. They are used for :meth:`execute`, :meth:`flush` and early
+    pushes of this client, and written nowhere; a sync uses the settings'. ``workspace``: the local file and its settings; by
+    default the environment's. ``auth_mode`` other than "api_key" can be constructed with, but not sent.
     """
+
+    api_url: str | None
+    api_key: str | None
+    auth_mode: str
+    api_region: str | None
+    context: ClientContext
+    ScoreResult: ScoreResultNamespace
+    Scorecard: ScorecardNamespace
+    Account: AccountNamespace
+    workspace: Workspace
 
     def __init__(
         self,
@@ -30,30 +54,200 @@ class _BaseAPIClient:
         *,
         workspace: Workspace | None = None,
     ) -> None:
-        self.api_url = api_url
-        self.api_key = api_key
-        self.context = context or ClientContext()
         if workspace is None:
             from syncer.app import shared
 
             workspace = shared()
         self.workspace = workspace
+        found = workspace.settings.remote("plexus", settings.SETTINGS)
+        self.api_url = api_url or found.get("api_url")
+        self.api_key = api_key or found.get("api_key")
+        self.auth_mode = settings.auth_mode(found)
+        self.api_region = settings.region(found, workspace.settings.environ, self.api_url)
+        self.context = context or ClientContext()
+        self.ScoreResult = ScoreResultNamespace(self)
+        self.Scorecard = ScorecardNamespace(self)
+        self.Account = AccountNamespace(self)
+        self._resolution = Resolution(self)
+        self._reach = Reach(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} on {self.workspace.path}>"
+
+    def __enter__(self) -> Self:
+        """The client itself: there is no GraphQL client underneath; :meth:`execute` is its one online call."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        """Lets connections of :meth:`execute` go. Nothing is flushed: what was written is in the file, and stays there."""
+        self._reach.close()
+
+    @property
+    def client(self) -> Self:
+        """The client itself; in the original, the GraphQL client underneath."""
+        return self
 
     @property
     def records(self) -> Records:
         """The Plexus records of the local file, by model and field names."""
         return self.workspace.plexus
 
+    def log_score(
+        self,
+        value: float,
+        item_id: str,
+        *,
+        immediate: bool = False,
+        batch_size: int | None = 10,
+        batch_timeout: float | None = 1.0,
+        confidence: float | None = None,
+        metadata: dict[str, Any] | None = None,
+        scorecard_key: str | None = None,
+        score_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Store a score result; it is durable when this returns, and sent by the next sync. Never waits for a network.
 
-class PlexusDashboardClient(_BaseAPIClient):
+        ``scorecard_key`` and ``score_name``: key, external id or name. ``kwargs``: any other field of a score result. What
+        is left out of ``accountId``, ``scorecardId`` and ``scoreId`` comes from the client's context.
+
+        Where pushes in the background are on (``background = true`` in ``[plexus]``, or PLEXUS_BACKGROUND_PUSH), one is made
+        after ``batch_size`` results or ``batch_timeout`` seconds, or as soon as it can be when ``immediate``; else these
+        three change nothing. A process that ends sends no more: call :meth:`flush` before, or leave it to the next sync.
+
+        Raises: InvalidInput, RecordNotFound (both ValueErrors), DatabaseError; then nothing was stored.
+        """
+        given = kwargs
+        if confidence is not None:
+            given["confidence"] = confidence
+        if metadata is not None:
+            given["metadata"] = metadata
+        self._scored(value, item_id, given, scorecard_key, score_name, (immediate, batch_size, batch_timeout))
+
+    def flush(self) -> None:
+        """Send what waits now, as far as that can be done in a few seconds. Never raises for what a network does.
+
+        Nothing is lost without it, and nothing by it: what was not sent waits for the next sync. Without credentials it does
+        nothing. A sync that is running already is left to do it.
+        """
+        self._reach.flush()
+
+    def execute(
+        self,
+        query: str,
+        variables: dict[str, Any] | None = None,
+        retry_policy: str | GraphQLRetryPolicy | None = None,
+    ) -> dict[str, Any]:
+        """The ``data`` of the answer to GraphQL of your own. Asks Plexus itself, past the local file, so it needs a network.
+
+        ``retry_policy``: a policy, or the name of one: ``default_graphql``, ``long_running_write``, ``chat_stream_write``.
+        Queries are tried again as it says, mutations only when they surely changed nothing.
+
+        Raises: GraphQLFailed for errors in the answer, Unreachable, AccessRefused, their texts beginning "GraphQL query
+        failed"; SettingError without address or key; InvalidInput (a ValueError) for an unknown policy or variables that
+        JSON cannot hold.
+        """
+        return self._reach.execute(query, variables, retry_policy)
+
+    def batch_scoring_job(
+        self,
+        itemId: str,
+        scorecardId: str,
+        accountId: str,
+        model_provider: str,
+        model_name: str,
+        scoreId: str | None = None,
+        parameters: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+        max_batch_size: int = 20,
+        **kwargs: Any,
+    ) -> tuple[ScoringJob, BatchJob | None]:
+        """The scoring job of this item and score, and the batch it is in; both are made where there are none.
+
+        A new job joins an open batch of the same account, scorecard, provider and model; a batch of ``max_batch_size`` jobs
+        is closed. Raises: InvalidInput (a ValueError).
+        """
+        from syncer.plexus.jobs import batch_scoring_job
+
+        return batch_scoring_job(
+            self,
+            itemId,
+            scorecardId,
+            accountId,
+            model_provider,
+            model_name,
+            scoreId,
+            parameters,
+            metadata,
+            max_batch_size,
+            **kwargs,
+        )
+
+    def updateEvaluation(self, id: str, **kwargs: Any) -> dict[str, Any]:
+        """``{"updateEvaluation": {...}}``: the evaluation after these fields were set, by Plexus's names.
+
+        Raises: RecordNotFound, InvalidInput (both ValueErrors).
+        """
+        from syncer.plexus.jobs import update_evaluation
+
+        return update_evaluation(self, id, **kwargs)
+
+    def generate_deep_link(self, url_pattern: str, params: dict[str, str]) -> str:
+        """The address of a page of the dashboard: ``url_pattern`` behind PLEXUS_DASHBOARD_URL, ``{name}`` replaced by the
+        escaped value of that name.
+        """
+        found = self.workspace.settings.remote("plexus", settings.SETTINGS)
+        return links.deep_link(found.get("dashboard_url", settings.DEFAULT_DASHBOARD_URL), url_pattern, params)
+
+    def load_score_configuration(
+        self, scorecard_identifier: str, score_name: str, use_cache: bool = False, yaml_only: bool = False
+    ) -> dict[str, Any]:
+        """The configuration of a score's champion version, decoded from its YAML, as the local file has it.
+
+        Scorecard and score by id, key, external id or name. ``use_cache`` and ``yaml_only`` change nothing: the local file
+        is the cache, and YAML all there is. Raises: RecordNotFound (a ValueError) naming what to pull.
+        """
+        from syncer.plexus.models.score import Score
+
+        code = Score.get_by_id(self._resolution.score_called(score_name, scorecard_identifier), self).get_code()
+        if code is None:
+            raise RecordNotFound(
+                f"score {score_name!r} has no champion configuration in the local file",
+                hint="fetch what others wrote: syncer pull plexus --model Score --model ScoreVersion",
+            )
+        return code
+
+    def _scored(
+        self,
+        value: float,
+        item_id: str,
+        given: Mapping[str, Any],
+        scorecard_key: str | None,
+        score_name: str | None,
+        when: tuple[bool, int | None, float | None],
+    ) -> Result:
+        from syncer.plexus.models.score_result import ScoreResult
+
+        if "value" in given or "itemId" in given:
+            raise InvalidInput("value and itemId are given twice", hint="the first two arguments are value and item")
+        hint = pushing.hint(*when)
+        made = ScoreResult.create(self, value, item_id, **self._resolution.filled(given, scorecard_key, score_name))
+        self._reach.soon(hint)
+        return made
+
+
+class PlexusDashboardClient(ChatCalls, _BaseAPIClient):
     """Plexus's dashboard client: scores are stored here at once and sent by ``syncer sync``."""
 
     @classmethod
-    def for_account(cls, account_key: str) -> Self:
+    def for_account(cls, account_key: str, *, workspace: Workspace | None = None) -> Self:
         """A client for one account; nothing is looked up yet."""
-        return cls(context=ClientContext(account_key=account_key))
+        return cls(context=ClientContext(account_key=account_key), workspace=workspace)
 
     @classmethod
-    def for_scorecard(cls, account_key: str, scorecard_key: str, score_name: str | None = None) -> Self:
+    def for_scorecard(
+        cls, account_key: str, scorecard_key: str, score_name: str | None = None, *, workspace: Workspace | None = None
+    ) -> Self:
         """A client for one scorecard, or one score of it; nothing is looked up yet."""
-        return cls(context=ClientContext(account_key=account_key, scorecard_key=scorecard_key, score_name=score_name))
+        context = ClientContext(account_key=account_key, scorecard_key=scorecard_key, score_name=score_name)
+        return cls(context=context, workspace=workspace)
