@@ -26,6 +26,7 @@ from syncer.engine.sync import PATIENCE_S, Sync
 from syncer.engine.verification import Verification
 from syncer.engine.verifying import Verifying
 from syncer.engine.write import Records
+from syncer.insight import Insight
 from syncer.outbox import status
 from syncer.outbox.status import Status
 from syncer.port import Remote
@@ -37,7 +38,7 @@ from syncer.store.reader import Reader, Rows
 Remotes = str | Sequence[str] | None
 
 
-class Workspace:
+class Workspace(Insight):
     """A local file with everything in it: records, waiting changes, marks. Safe from many threads and processes.
 
     ``ws.plexus.create("ScoreResult", {...})`` and its siblings write and read records; ``sync()`` exchanges them with the

@@ -169,7 +169,10 @@ def news(model: Model, row: Mapping[str, Any], changes: Mapping[str, Any]) -> di
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__} nested so deeply"
     return f"{text[:57]}..." if len(text) > 60 else text
 
 

@@ -50,9 +50,19 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.Text(), nullable=False),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "pruned",
+        sa.Column("door", sa.Text(), primary_key=True),
+        sa.Column("changes", sa.Integer(), nullable=False),
+        sa.Column("highest", sa.Integer(), nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
+    if op.get_bind().execute(sa.text("SELECT count(*) FROM pruned")).scalar():
+        raise RuntimeError("the older schema cannot account for changes that were pruned: keep this file")
+    op.drop_table("pruned")
     op.drop_table("deployed")
     op.drop_table("event")
     op.drop_table("attempt")

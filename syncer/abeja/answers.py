@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from syncer.abeja.exceptions import BadRequest, HttpError, from_response
 from syncer.abeja.forms import Record
 from syncer.errors import AccessRefused, RemoteError, Unreachable
 from syncer.http import failures
+from syncer.http.bodies import decoded
 from syncer.http.failures import Verdict
 from syncer.http.session import Answer
 from syncer.port import Change, Halt, Outcome, Receipt, Reply
@@ -48,7 +48,7 @@ def one(
 def document(answer: Answer) -> dict[str, Any] | None:
     """The JSON object of an answer; None when it is none."""
     try:
-        found = json.loads(answer.body)
+        found = decoded(answer.body)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -20,11 +20,11 @@ All survive pickling and copying. Source: spec/abeja.md 5.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from syncer.http.bodies import decoded as read
 from syncer.redact import redacted
 
 
@@ -158,7 +158,7 @@ def from_response(status: int, reason: str, body: bytes, url: str) -> HttpError:
     """
     text = body.decode("utf-8", "replace")
     try:
-        said = json.loads(text)
+        said = read(text)
     except ValueError:
         said = {}
     if not isinstance(said, dict):
@@ -176,7 +176,7 @@ def from_response(status: int, reason: str, body: bytes, url: str) -> HttpError:
 def decoded(status: int, body: bytes, url: str) -> Any:
     """The JSON of an answer below 400. Raises: TransportError when it is none, as with 204."""
     try:
-        return json.loads(body)
+        return read(body)
     except ValueError as exc:
         raise TransportError(f"HTTP {status} without JSON", redacted(url)) from exc
 

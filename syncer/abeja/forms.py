@@ -16,6 +16,7 @@ from typing import Any
 from syncer import clock
 from syncer.abeja.spec import RUN, RUN_LOG_EVENT
 from syncer.describe import Field, Kind
+from syncer.http.bodies import storable
 from syncer.port import Row
 from syncer.values import dumps, json_decoded
 
@@ -155,7 +156,7 @@ def _stored(described: Field, value: Any) -> Any:
         return dumps(json_decoded(value) if isinstance(value, str) else value)
     if described.kind is Kind.TIME:
         return moment(value) or str(value)
-    return dumps(value) if isinstance(value, dict | list) else value
+    return value if storable((value,)) or isinstance(value, bool) else dumps(value)  # not what it should be: kept, as text
 
 
 def _unmarked(text: str | None) -> str | None:

@@ -88,7 +88,7 @@ class Reading:
         if answer.status == 404 and not answer.is_html:
             return Page(())
         document = self._read("ABEJA would not show a log", path, answer)
-        found = document.get("events") or []
+        found = _listed(document, "events")
         rows, tail = forms.events(str((ask.parent or {}).get("run_id")), found, self._tail(path, token))
         further = self._next(path, token, document.get("next_token"))
         self._tails = {} if further is None else {path: (further, tail)}
@@ -141,9 +141,17 @@ def _given(name: str, value: str | None) -> dict[str, str]:
     return {} if value is None else {name: value}
 
 
+def _listed(document: Mapping[str, Any], name: str) -> list[Any]:
+    """The list in an answer. Raises: RemoteRefused when what is there is none."""
+    found = document.get(name) or []
+    if not isinstance(found, list):
+        raise RemoteRefused("ABEJA answered with something other than a list", why=f"in {name!r}")
+    return found
+
+
 def _runs(document: Mapping[str, Any]) -> tuple[list[Record], int]:
     """The runs of a page, and how many entries were none."""
-    entries = document.get("entries") or []
+    entries = _listed(document, "entries")
     runs: list[Record] = [run for run in entries if isinstance(run, dict) and isinstance(run.get("run_id"), str)]
     return runs, len(entries) - len(runs)
 

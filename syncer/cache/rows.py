@@ -56,6 +56,7 @@ class RowSql:
                 where=sa.or_(*(c.is_distinct_from(upsert.excluded[c.name]) for c in rest)),
             )
         )
+        self.theirs = itemgetter(*(n for n, name in enumerate(self.names) if snake(name) not in ours))
         self._by_key = by_key
         self._updates: dict[tuple[str, ...], Statement] = {}
         picked = itemgetter(*(self.names.index(name) for name in model.key))
@@ -115,6 +116,19 @@ def known(tx: Transaction, model: Model, keys: Iterable[str]) -> set[str]:
     if len(model.key) == 1:
         return {row[0] for row in found}
     return {model.key_text(dict(zip(model.key, row, strict=True))) for row in found}
+
+
+def tuples(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, tuple[Any, ...]]:
+    """Whole rows by key text as tuples; those not there are absent."""
+    of = sql(model)
+    return {of.key_of(values): values for values in tx.all(of.among, (_listed(model, keys),))}
+
+
+def equal(model: Model, row: Sequence[Any] | None, record: Sequence[Any]) -> bool:
+    """True when storing ``record`` over ``row`` would change nothing. Both are tuples; what is kept only here is no part."""
+    if row is None:
+        return False
+    return row == record or sql(model).theirs(row) == sql(model).theirs(record)
 
 
 def _listed(model: Model, keys: Iterable[str]) -> str:

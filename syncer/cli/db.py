@@ -16,7 +16,7 @@ DAMAGED = 5
 
 @click.group(cls=Group)
 def db() -> None:
-    """Upgrade, check or back up the local file."""
+    """Upgrade, check, back up or prune the local file."""
 
 
 @db.command()
@@ -84,3 +84,47 @@ def backup(app: App, dest: Path | None) -> None:
         say_json({"path": str(app.path), "backup": str(kept), "bytes": kept.stat().st_size})
     else:
         say(f"copied to {harmless(str(kept))} ({kept.stat().st_size:,} bytes)")
+
+
+@db.command()
+@click.option(
+    "--older-than",
+    "days",
+    metavar="DAYS",
+    type=click.IntRange(min=1, max=36_500),
+    default=90,
+    show_default=True,
+    help="Forget what was over and done with that many days ago.",
+)
+@click.option("--dry-run", is_flag=True, help="Only count it.")
+@click.option("--vacuum", is_flag=True, help="Give the room back to the disk too; nobody can write meanwhile.")
+@json_option()
+@pass_app
+def prune(app: App, days: int, dry_run: bool, vacuum: bool) -> None:
+    """Forget what was long done: changes that left, failed attempts, events, settled conflicts, past syncs.
+
+    Records stay, and all that waits or is in conflict. Forgotten changes stay counted, so that the ledger closes; outbox
+    show, history and explain do not know them any more. What comes next uses the room again.
+    """
+    from syncer import clock
+    from syncer.outbox import prune as pruning
+    from syncer.store import compact
+    from syncer.store.database import Database
+
+    before = clock.after(-86_400.0 * days)
+    was = compact.size(app.path)
+    database = Database(app.path)
+    try:
+        gone = pruning.prune(database, before, dry_run=dry_run)
+    finally:
+        database.close()
+    alone = dry_run or compact.folded(app.path, vacuum=vacuum)
+    now = compact.size(app.path)
+    if app.json:
+        said = {"path": str(app.path), "before": before, "dry_run": dry_run, **gone.as_dict()}
+        say_json({**said, "bytes_before": was, "bytes": now})
+        return
+    told = ", ".join(f"{n:,} {name}" for name, n in gone.as_dict().items() if n) or "nothing"
+    say(f"{'would forget' if dry_run else 'forgot'} {told} older than {days:,} days")
+    if not dry_run:
+        say(f"the file: {was:,} bytes before, {now:,} now{'' if alone else '; somebody is reading it'}")

@@ -19,10 +19,8 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 def doctor(app: App, ask: bool) -> None:
     """Look for what could go wrong, and say what to do about it.
 
-    Looks at the local file, its bookkeeping and the settings.
-
-    One line for each check. Ends with 0 when nothing failed, warnings included; 2 settings
-    that cannot be used; 4 a remote that cannot be used; 5 a damaged file.
+    Looks at the local file, its bookkeeping and the settings: one line for each check. Ends with 0 when nothing
+    failed, warnings included; 2 settings that cannot be used; 4 a remote that cannot be used; 5 a damaged file.
     """
     from syncer.doctor import examine
 

@@ -40,6 +40,7 @@ _WAIT = click.option(
     show_default=True,
     help="How long to wait, without progress, for a slow remote and for changes due soon.",
 )
+_DRY = click.option("--dry-run", is_flag=True, help="Show what it would do, and do none of it: see plan.")
 _JSON = json_option("Print the report as JSON.")
 
 
@@ -56,47 +57,57 @@ _NARROWED = _all(_SINCE, _ACCOUNT, _SCORECARD, _MANY)
 
 
 @click.command(cls=Command)
-@_all(_REMOTES, _MODEL, _LIMIT, _FULL, _NARROWED, _CHECK, _WAIT, _JSON)
+@_all(_REMOTES, _MODEL, _LIMIT, _FULL, _NARROWED, _CHECK, _WAIT, _DRY, _JSON)
 @pass_app
-def sync(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
+def sync(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run: bool, **given: Any) -> None:
     """Send what waits, then bring home what others wrote.
 
     With every REMOTE, or with those named. Stopping it at any time loses nothing; the next one goes on where it was.
     """
+    if dry_run:
+        _foretell(app, remotes, models, pull=True, **given)
+        return
     _run(app, remotes, models, lambda ws, watch: ws.sync(remotes or None, models=models or None, watch=watch, **given))
 
 
 @click.command(cls=Command)
-@_all(_REMOTES, _MODEL, _LIMIT, _WAIT, _JSON)
+@_all(_REMOTES, _MODEL, _LIMIT, _WAIT, _DRY, _JSON)
 @pass_app
-def push(app: App, remotes: tuple[str, ...], models: tuple[str, ...], limit: int | None, wait_s: float) -> None:
+def push(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run: bool, **given: Any) -> None:
     """Only send what waits.
 
     To every REMOTE, or to those named; oldest change first, a record before those that point at it.
     """
-    chosen = models or None
+    if dry_run:
+        _foretell(app, remotes, models, **given)
+        return
     check(app, remotes, models)
     idle = _nothing_waits(app, remotes)
     if idle is not None:
         _print(app, idle)
         return
-    _run(
-        app,
-        remotes,
-        models,
-        lambda ws, watch: ws.push(remotes or None, models=chosen, limit=limit, wait_s=wait_s, watch=watch),
-    )
+    _run(app, remotes, models, lambda ws, watch: ws.push(remotes or None, models=models or None, watch=watch, **given))
 
 
 @click.command(cls=Command)
-@_all(_REMOTES, _MODEL, _LIMIT_PULL, _FULL, _NARROWED, _WAIT, _JSON)
+@_all(_REMOTES, _MODEL, _LIMIT_PULL, _FULL, _NARROWED, _WAIT, _DRY, _JSON)
 @pass_app
-def pull(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
+def pull(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run: bool, **given: Any) -> None:
     """Only bring home what others wrote.
 
     From every REMOTE, or from those named. Your own edits that still wait are kept.
     """
+    if dry_run:
+        _foretell(app, remotes, models, push=False, pull=True, **given)
+        return
     _run(app, remotes, models, lambda ws, watch: ws.pull(remotes or None, models=models or None, watch=watch, **given))
+
+
+def _foretell(app: App, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
+    from syncer.cli.plan import foretell
+
+    unmeant = ("wait_s", "check")  # a plan waits for nothing, and has sent nothing to look at again
+    foretell(app, remotes, models, **{name: value for name, value in given.items() if name not in unmeant})
 
 
 def _run(app: App, remotes: tuple[str, ...], models: tuple[str, ...], work: Callable[[Workspace, Watch], Report]) -> None:
@@ -154,19 +165,21 @@ def check(app: App, remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
                 why=f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} not set",
                 hint=f"{export(missing)}   (or [{name}] in syncer.toml)",
             )
-    if models:
-        _check_models(chosen, models)
+    check_models(chosen, models)
 
 
-def _check_models(remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
+def check_models(remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
+    """Raises: UsageError for remotes that do not exist, and models that none of them has."""
+    from syncer import registry
     from syncer.errors import UsageError
     from syncer.spelling import near
 
-    known = [name for remote in remotes for name in Descriptions()[remote]]
+    chosen = registry.chosen(remotes)
+    known = [name for remote in chosen for name in Descriptions()[remote]] if models else []
     for name in models:
         if name not in known:
             hint = near(name, known) or f"models are: {', '.join(known)}"
-            raise UsageError(f"{listed(list(remotes))} has no model {name!r}", hint=hint)
+            raise UsageError(f"{listed(list(chosen))} has no model {name!r}", hint=hint)
 
 
 def hidden(app: App, value: Any) -> Any:

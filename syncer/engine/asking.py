@@ -9,7 +9,7 @@ from typing import TypeVar
 from syncer import clock
 from syncer.describe import Model
 from syncer.engine.backoff import ALIVE_CAP_S, next_delay_s
-from syncer.errors import Unreachable
+from syncer.errors import RemoteRefused, Unreachable
 from syncer.port import Ask, Line, Page, Row, Seeker
 
 T = TypeVar("T")
@@ -24,10 +24,20 @@ class Asking:
         self._line = line
         self._random = random
         self._patience_s = patience_s
+        self._list: tuple[object, ...] = ()
+        self._led: dict[int, int] = {}
+        """Of the list being walked: by the hash of a page's token, that of the page that named it."""
 
     def page(self, ask: Ask) -> Page:
-        """One page. Raises: RemoteError."""
-        return self._repeated(lambda: self._line.page(ask))
+        """One page. Raises: RemoteError, also for a list whose pages lead in a circle: it would never end."""
+        page = self._repeated(lambda: self._line.page(ask))
+        if ask.token is None or self._list != (ask.model.name, ask.partition, ask.cursor):
+            self._list, self._led = (ask.model.name, ask.partition, ask.cursor), {}
+        if page.token is not None:
+            came_from = self._led.setdefault(hash(page.token), hash(ask.token))
+            if came_from != hash(ask.token) or page.token == ask.token:
+                raise RemoteRefused(f"the list of {ask.model.name} leads back to a page that was read already")
+        return page
 
     def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
         """Records by key text, ``known`` being our rows of them. Raises: RemoteError."""

@@ -40,7 +40,9 @@ def deliver(line: Line, changes: Sequence[Change]) -> Delivery:
         first = deliver(line, changes[:middle])
         if first.halt is not None:
             # Their bodies have left with the whole, which the remote refused: not the code of what never left.
-            unsent = [(c, Receipt(c.seq, Outcome.LATER, code="not-sent-alone", reason=first.reason)) for c in changes[middle:]]
+            unsent = [
+                (c, Receipt(c.seq, Outcome.LATER, code="not-sent-alone", reason=first.reason)) for c in changes[middle:]
+            ]
             first.pairs += unsent
             first.requests += 1
             return first

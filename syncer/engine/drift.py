@@ -119,9 +119,9 @@ def unsound(model: Model, key: str, local: Local) -> Drift | None:
 def differences(model: Model, here: Mapping[str, Any], there: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Fields in which two stored rows differ in meaning; how the remote spells its times is no difference."""
     found = {
-        f.name: (here.get(f.name), there.get(f.name))
+        f.name: (ours, theirs)
         for f in model.fields
-        if not f.here_only and not same(f, here.get(f.name), there.get(f.name))
+        if (ours := here.get(f.name)) != (theirs := there.get(f.name)) and not f.here_only and not same(f, ours, theirs)
     }
     if here.get("extra") != there.get("extra"):
         ours, theirs = _unknown(here.get("extra")), _unknown(there.get("extra"))

@@ -6,11 +6,13 @@ Base, row, changes and conflicts move together in the caller's transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from syncer.cache import bases, conflicts, rows
+from syncer.cache import bases, conflicts, events, rows
 from syncer.cache.merge import Clash, Merged, Side, differing, merged
 from syncer.cache.preferences import Preferences
 from syncer.describe import Model, Origin
+from syncer.engine.drift import differences, listed
 from syncer.engine.waiting import given_up, narrowed, put_row, rebase_row, recreated, send_anew
 from syncer.outbox import queue
 from syncer.port import Change, Op, Row, State
@@ -18,6 +20,9 @@ from syncer.store.database import Transaction
 
 ASK = Preferences()
 """No rules: a person is asked."""
+
+MERGED = "merged"
+"""Kind of the event of a row with waiting edits that took in what others wrote."""
 
 
 def edited_there(
@@ -45,10 +50,13 @@ def edited_there(
         judge=rules.judge(model, record, edited),
     )
     bases.put(tx, model, key, record)
-    if plain:
+    if row is not None and plain:
         put_row(tx, model, found.row)
+        _remember(tx, model, key, row, found)
         return _told(tx, changes, found, rules, "both sides changed")
     rebase_row(tx, model, key, record)
+    if row is not None:
+        _remember(tx, model, key, row, replace(found, row=rows.get(tx, model, key) or row))
     conflicts.add(tx, model, key, changes[0].seq, found.clashes)
     if found.clashes:
         _ask(tx, changes[0].seq, f"both sides changed {_names(found)}")
@@ -76,6 +84,7 @@ def made_there(tx: Transaction, changes: Sequence[Change], record: Row, rules: P
     found = merged(model, {}, row, record, edited, judge=judge)
     bases.put(tx, model, key, record)
     put_row(tx, model, found.row)
+    _remember(tx, model, key, row, found)
     return _told(tx, changes, found, rules, "the id is taken on the remote by a record that differs in")
 
 
@@ -176,6 +185,17 @@ def _told(tx: Transaction, changes: Sequence[Change], found: Merged, rules: Pref
     if seq == first.seq and first.state is not State.PARKED and (first.body is not None or first.state is State.CONFLICT):
         queue.thaw(tx, seq)  # its condition names a version that is gone
     return False
+
+
+def _remember(tx: Transaction, model: Model, key: str, row: Row, found: Merged) -> None:
+    """Let the history of a record say what a merge did to its row, if it did anything."""
+    taken = set(differences(model, row, found.row))
+    kept = {clash.field for clash, side in found.decided if side == "ours"}
+    asked = {clash.field for clash in found.clashes}
+    words = {"taken": taken, "kept": kept, "asked about": asked}
+    note = "; ".join(f"{word}: {', '.join(sorted(names))}" for word, names in words.items() if names)
+    if note:
+        events.note(tx, model, MERGED, [(key, listed(dict.fromkeys(taken | kept | asked)), note)])
 
 
 def _names(found: Merged) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from syncer.cache import bases, rows
+from syncer.cache import bases, events, rows
 from syncer.cache.preferences import Preferences
 from syncer.describe import Model
 from syncer.engine import meeting
+from syncer.engine.drift import differences, listed
 from syncer.engine.meeting import ASK
 from syncer.engine.waiting import rebase_row
 from syncer.outbox import queue
 from syncer.port import Op, Row, State
 from syncer.store.database import Transaction
+
+PULLED = "pulled"
+"""Kind of the event of a row that a pull has changed."""
 
 
 @dataclass(slots=True)
@@ -35,13 +39,24 @@ def apply(tx: Transaction, model: Model, page: Sequence[tuple[Any, ...]], rules:
     by_key = {of.key_of(values): values for values in page}  # a record moved between pages may come twice
     keys = list(by_key)
     waiting = queue.waiting_keys(tx, model, keys)
-    there = rows.known(tx, model, keys)
-    touched = rows.put(tx, model, [values for key, values in by_key.items() if key not in waiting])
-    added = sum(1 for key in keys if key not in there and key not in waiting)
+    there = rows.tuples(tx, model, keys)
+    free = [key for key in keys if key not in waiting] if waiting else keys
+    news = [key for key in free if not rows.equal(model, there.get(key), by_key[key])]
+    touched = rows.put(tx, model, [by_key[key] for key in news])
+    changed = [key for key in news if key in there]
+    added = len(news) - len(changed)
+    _tell(tx, model, {key: (there[key], by_key[key]) for key in changed})
     for key in waiting:
         merge(tx, model, key, of.as_row(by_key[key]), rules)
-    changed = touched - added
-    return Stored(added, changed, len(keys) - len(waiting) - touched, len(waiting))
+    return Stored(added, touched - added, len(free) - touched, len(waiting))
+
+
+def _tell(tx: Transaction, model: Model, changed: Mapping[str, tuple[Sequence[Any], Sequence[Any]]]) -> None:
+    """Let the history of each row say which fields have changed, unless it is only the way in which they are written."""
+    as_row = rows.sql(model).as_row
+    fields = {key: differences(model, as_row(before), as_row(after)) for key, (before, after) in changed.items()}
+    if fields:
+        events.note(tx, model, PULLED, [(key, listed(names), "") for key, names in fields.items() if names])
 
 
 def merge(tx: Transaction, model: Model, key: str, record: Row, rules: Preferences = ASK) -> None:

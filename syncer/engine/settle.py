@@ -109,7 +109,7 @@ class Settler:
             self._ack_rows(model, pairs)
 
     def _ack_rows(self, model: Model, pairs: Sequence[tuple[Change, Row]]) -> None:
-        """Rows with nothing else waiting take the remote's values; the others get them into their base."""
+        """Rows take the remote's values: whole, or where no edit waits, and then their base does too."""
         waiting = queue.waiting_keys(self._tx, model, [change.key for change, _ in pairs])
         stamps: dict[tuple[str, ...], list[tuple[tuple[Any, ...], str]]] = {}
         for change, stored in pairs:
@@ -136,6 +136,10 @@ class Settler:
             return
         base = bases.get(self._tx, change.model, change.key) or rows.get(self._tx, change.model, change.key) or {}
         bases.put(self._tx, change.model, change.key, {**base, **self._remote.sent(change), **stored})
+        # A row is always its base with what waits on top: what the remote filled in shows at once.
+        edited = {name for later in queue.of_record(self._tx, change.model, change.key) for name in later.fields}
+        stays = edited | {change.model.changed_at}
+        rows.set_fields(self._tx, change.model, change.key, {n: v for n, v in stored.items() if n not in stays})
 
     def _park(self, change: Change, receipt: Receipt) -> None:
         self.tally.parked += 1

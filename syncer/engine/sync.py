@@ -14,7 +14,7 @@ from syncer.engine.push import Push
 from syncer.engine.recheck import Sent, recheck
 from syncer.engine.report import RemoteReport, Report, Watch, unwatched
 from syncer.engine.selection import EVERYTHING, Selection
-from syncer.errors import RemoteError, SyncRunning
+from syncer.errors import RemoteError, SyncRunning, Unreachable
 from syncer.outbox import counts, runs
 from syncer.outbox import lease as leases
 from syncer.outbox.lease import Lease
@@ -88,7 +88,7 @@ class Sync:
             deployment.refresh()
             if push:
                 self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease, only, sent))
-            if pull and part.stopped is None:
+            if pull and part.stopped is None and not self._held(remote, part):
                 work = Pull(
                     self._database,
                     remote,
@@ -112,6 +112,18 @@ class Sync:
         finally:
             with self._database.transaction() as tx:
                 lease.release(tx)
+
+    def _held(self, remote: Remote, part: RemoteReport) -> bool:
+        """Whether a remote that asked, perhaps in an earlier run, to be left alone is to be; a short time is waited."""
+        until, why = self._database.read(lambda tx: leases.held_until(tx, remote.name))
+        if until is None:
+            return False
+        delay_s = (clock.parsed(until) - clock.now()).total_seconds()
+        if delay_s > self._wait_s:
+            part.stop("throttled", why or "the remote asked to wait", "nothing is lost; run it again later")
+            return True
+        clock.sleep(delay_s)
+        return False
 
     def _push(
         self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None, sent: list[Sent]
@@ -141,6 +153,10 @@ class Sync:
             raise
         except RemoteError as exc:
             part.stop(exc.code, exc.sentence, exc.hint)
+            if isinstance(exc, Unreachable) and exc.retry_after_s:
+                with self._database.transaction() as tx:
+                    lease.renew(tx)
+                    lease.hold(tx, clock.after(exc.retry_after_s), exc.sentence)
         counts: dict[str, object] = (
             {name: getattr(part, name) for name in ("acked", "parked", "conflicts", "blocked", "requests")}
             if kind == "push"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
 from syncer import clock
+
+LONGEST_S = 30 * 86_400.0
+"""Nobody means more; a remote that says so must not park a change for ever, nor beyond what a calendar holds."""
 
 
 class NotSent(Exception):
@@ -48,30 +51,33 @@ def verdict(status: int) -> Verdict:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds a ``Retry-After`` header asks for (a number or a date); None without one, or with nonsense."""
+    """Seconds a ``Retry-After`` header asks for, by number or date, a month at most; None without one, or with nonsense."""
     text = headers.get("Retry-After", "").strip()
     if not text:
         return None
     try:
-        return max(0.0, float(text))
+        return believable_s(float(text))
     except ValueError:
         pass
+    moment = _moment(text)
+    return None if moment is None else believable_s((moment - clock.now()).total_seconds())
+
+
+def believable_s(seconds: float) -> float | None:
+    """A wait that a remote asks for: from now to a month at most. None for what is no number."""
+    return None if seconds != seconds else min(max(0.0, seconds), LONGEST_S)
+
+
+def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - clock.now()).total_seconds())
 
 
 def server_time(headers: Mapping[str, str]) -> str | None:
     """The server's clock from its ``Date`` header, in stored form."""
     text = headers.get("Date")
-    if not text:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return clock.stored(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    moment = _moment(text) if text else None
+    return None if moment is None else clock.stored(moment)

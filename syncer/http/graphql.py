@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from syncer.http.bodies import decoded
 
 _THROTTLED = ("throttl", "toomanyrequests", "throughput", "limitexceeded", "rate exceeded", "too many requests")
 _UNKNOWN = (
@@ -70,7 +71,7 @@ class Envelope:
 def envelope(body: bytes) -> Envelope | None:
     """Read an answer; None when it is not a GraphQL answer at all (cut off, a web page)."""
     try:
-        parsed = json.loads(body)
+        parsed = decoded(body)
     except ValueError:
         return None
     if not isinstance(parsed, dict) or not ({"data", "errors"} & parsed.keys()):
@@ -78,10 +79,11 @@ def envelope(body: bytes) -> Envelope | None:
     data = parsed.get("data")
     by_alias: dict[str, GraphError] = {}
     whole: GraphError | None = None
-    for entry in parsed.get("errors") or ():
+    errors = parsed.get("errors")
+    for entry in errors if isinstance(errors, list) else ():
         if not isinstance(entry, dict):
             continue
-        path = tuple(entry.get("path") or ())
+        path = tuple(entry["path"]) if isinstance(entry.get("path"), list) else ()
         error = GraphError(str(entry.get("message") or "no message"), str(entry.get("errorType") or ""), path)
         if path:
             by_alias.setdefault(str(path[0]), error)

@@ -29,7 +29,5 @@ def identified(reply: Reply, answer: Answer) -> Reply:
     found = request_id(answer.headers)
     if not found:
         return reply
-    named = tuple(
-        r if r.request_id or r.outcome is Outcome.ACKED else replace(r, request_id=found) for r in reply.receipts
-    )
+    named = tuple(r if r.request_id or r.outcome is Outcome.ACKED else replace(r, request_id=found) for r in reply.receipts)
     return replace(reply, receipts=named)

@@ -10,15 +10,18 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from syncer import failpoints
 from syncer.errors import SettingError
 from syncer.http.failures import NotSent, ReplyLost
+from syncer.http.secrecy import spellings
 from syncer.redact import redacted
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 35.0
+_CREDENTIALS = ("authorization", "x-api-key")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -66,9 +69,12 @@ class Session:
         self._timeout_s = timeout_s
         self._session = requests.Session()
         # Reading the environment anew for each request costs a quarter of a small one; .netrc must never override a token.
-        self._session.proxies.update(get_environ_proxies(url))
+        if urlsplit(url).scheme == "https":  # plain http never leaves this machine, not even by way of a proxy
+            self._session.proxies.update(get_environ_proxies(url))
         self._session.trust_env = False
         self._session.headers.update(headers)
+        given = (value for name, value in headers.items() if name.lower() in _CREDENTIALS)
+        self._secrets = [spelling.encode() for value in given for spelling in spellings(value)]
         # Called when the head of an answer is there and its body is not read.
         self._session.hooks["response"] = [lambda *_, **__: failpoints.reached("request-sent")]
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
@@ -105,7 +111,19 @@ class Session:
             raise (NotSent if _never_connected(exc) else ReplyLost)(_why(exc, self._timeout_s)) from exc
         except requests.RequestException as exc:
             raise ReplyLost(_why(exc, self._timeout_s)) from exc
-        return Answer(response.status_code, response.content, response.headers, time.perf_counter() - start)
+        said = {
+            name: self._hidden(value.encode("latin-1", "replace")).decode("latin-1")
+            for name, value in response.headers.items()
+        }
+        elapsed_s = time.perf_counter() - start
+        return Answer(response.status_code, self._hidden(response.content), CaseInsensitiveDict(said), elapsed_s)
+
+    def _hidden(self, content: bytes) -> bytes:
+        """What came back, without our credentials: what a remote says may be stored, and some say back what they got."""
+        for secret in self._secrets:
+            if secret in content:
+                content = content.replace(secret, b"***")
+        return content
 
     def close(self) -> None:
         """Close the connection."""

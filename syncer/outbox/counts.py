@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from syncer.outbox.queue import SENDABLE
 from syncer.port import FIELD_NOT_DEPLOYED, NOT_DEPLOYED, State
-from syncer.store.core import LEDGER, OUTBOX
+from syncer.store.core import LEDGER, OUTBOX, PRUNED
 from syncer.store.database import Statement, Transaction
 
 _o = OUTBOX.c
@@ -40,6 +40,7 @@ _BEHIND = tuple(
     Statement(sa.select(sa.func.count()).select_from(table).where(table.c.seq > sa.bindparam("after")))
     for table in (OUTBOX, LEDGER)
 )
+_PRUNED = Statement(sa.select(sa.func.sum(PRUNED.c.changes), sa.func.max(PRUNED.c.highest)))
 _COUNT_SENDING = Statement(
     sa.select(sa.func.count()).select_from(OUTBOX).where(_o.remote == sa.bindparam("remote"), _o.state == State.SENDING)
 )
@@ -80,5 +81,8 @@ def closes(tx: Transaction, last: int | None = None) -> bool:
     row = tx.one(_LAST)
     given = int(row[0]) if row else 0
     after = 0 if last is None else max(0, given - last)
+    pruned, highest = (int(value or 0) for value in tx.one(_PRUNED) or (0, 0))
+    if after < highest:
+        after = 0  # of those that were pruned, only how many they were is known
     found = [tx.one(statement, {"after": after}) for statement in _BEHIND]
-    return sum(int(one[0]) for one in found if one) == given - after
+    return sum(int(one[0]) for one in found if one) + (0 if after else pruned) == given - after

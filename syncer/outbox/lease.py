@@ -33,6 +33,7 @@ _TAKE = Statement(
 _RENEW = Statement(REMOTE_STATE.update().where(*_MINE).values(lease_until=sa.bindparam("u")))
 _STANDS = Statement(sa.select(_s.fence).where(*_MINE, _s.lease_until > sa.bindparam("now")))
 _RELEASE = Statement(REMOTE_STATE.update().where(*_MINE).values(lease_owner=None, lease_until=None))
+_FREE = Statement(REMOTE_STATE.update().values(lease_owner=None, lease_until=None))
 _HOLD = Statement(REMOTE_STATE.update().where(*_MINE).values(hold_until=sa.bindparam("u"), hold_reason=sa.bindparam("why")))
 
 
@@ -86,6 +87,11 @@ def acquire(database: Database, remote: str) -> Lease:
 def _lasts(until: str) -> bool:
     """Whether a lease until then is alive; one longer than any lease is from before the clock was set back."""
     return clock.stored_now() < until <= clock.after(LEASE_S + turnback.NOTICED_S)
+
+
+def forget_holders(tx: Transaction) -> None:
+    """Let every lease be free. For copies of the file only, on which nobody else is at work."""
+    tx.run(_FREE)
 
 
 def held_until(tx: Transaction, remote: str) -> tuple[str | None, str | None]:

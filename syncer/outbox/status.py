@@ -8,6 +8,12 @@ from typing import Any
 
 from syncer.store.reader import Reader
 
+_BY_DOOR = """
+SELECT door, sum(n) FROM (
+    SELECT door, count(*) AS n FROM ledger GROUP BY door UNION ALL SELECT door, changes FROM pruned
+) GROUP BY door
+"""
+
 
 @dataclass(slots=True)
 class RemoteStatus:
@@ -33,7 +39,7 @@ class RemoteStatus:
 
 @dataclass(slots=True)
 class Status:
-    """The whole file. ``ledger``: changes by door; ``closed``: every change ever accepted is accounted for."""
+    """The whole file. ``ledger``: changes by door, pruned ones too; ``closed``: each ever accepted is accounted for."""
 
     path: str
     remotes: dict[str, RemoteStatus]
@@ -49,7 +55,7 @@ class Status:
 
 def read(reader: Reader, names: Sequence[str]) -> Status:
     """The status of every remote in ``names``."""
-    ledger = {str(door): int(n) for door, n in reader.all("SELECT door, count(*) FROM ledger GROUP BY door")}
+    ledger = {str(door): int(n) for door, n in reader.all(_BY_DOOR)}
     live = _number(reader, "SELECT count(*) FROM outbox")
     enqueued = _number(reader, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
     remotes = {name: _remote(reader, name) for name in names}

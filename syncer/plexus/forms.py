@@ -10,6 +10,7 @@ from typing import Any
 
 from syncer import clock
 from syncer.describe import Field, Kind, Model, Origin
+from syncer.http.bodies import storable
 from syncer.port import Op, Row
 from syncer.values import VERBATIM, dumps, verbatim
 
@@ -106,6 +107,29 @@ def reader(model: Model) -> Callable[[Record], tuple[Any, ...]]:
     return read
 
 
+def read_all(model: Model, items: Any) -> tuple[list[tuple[Any, ...]], int]:
+    """The records of a page in stored form, and how many of its entries could not be read as one."""
+    read = reader(model)
+    keys = tuple(n for n, f in enumerate(model.fields) if f.name in model.key)
+    entries = items if isinstance(items, list) else ()
+    rows = [row for item in entries if item is not None and (row := _readable(read, keys, item)) is not None]
+    return rows, len(entries) - len(rows)
+
+
+def readable(model: Model, record: Any) -> Row | None:
+    """A whole remote record as a stored row; None for what cannot be read as one."""
+    rows, _ = read_all(model, [record])
+    return dict(zip((*(f.name for f in model.fields), "extra"), rows[0], strict=True)) if rows else None
+
+
+def _readable(read: Callable[[Record], tuple[Any, ...]], keys: tuple[int, ...], item: Any) -> tuple[Any, ...] | None:
+    try:
+        row = read(item)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
+        return None  # not of the types that the schema promises
+    return row if storable(row) and all(isinstance(row[n], str) and row[n] for n in keys) else None
+
+
 def sent(model: Model, body: str) -> Row:
     """What a frozen body writes, in stored form: the values of its input without the key."""
     fields = json.loads(body)["input"]
@@ -128,13 +152,13 @@ def as_row(model: Model, record: Record) -> Row:
 
 def stamps(model: Model, record: Record) -> Row:
     """The server's times from a mutation's answer, in stored form."""
-    return {f.name: _time(record[f.name]) for f in model.stamps if record.get(f.name)}
+    return {f.name: _time(record[f.name]) for f in model.stamps if isinstance(record.get(f.name), str) and record[f.name]}
 
 
 def _time(text: str) -> str:
     try:
         return clock.stored_from_text(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return text  # not a time we can read: kept as it came
 
 

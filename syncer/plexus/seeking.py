@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from syncer.describe import Index, Model
+from syncer.errors import RemoteRefused
 from syncer.http.graphql import Envelope, GraphError
 from syncer.plexus import answers, documents, forms
 from syncer.port import Row
@@ -67,5 +68,8 @@ def _page(model: Model, read: Envelope, alias: str) -> tuple[list[Row], str | No
     connection = (read.data or {}).get(alias)
     if not isinstance(connection, dict):
         raise answers.unpageable(model, read.by_alias.get(alias) or read.whole or _NOTHING)
-    rows = [forms.as_row(model, item) for item in connection.get("items") or () if item is not None]
+    items = [item for item in connection.get("items") or () if item is not None]
+    rows = [row for item in items if (row := forms.readable(model, item)) is not None]
+    if len(rows) < len(items):
+        raise RemoteRefused(f"Plexus showed a {model.name} that cannot be read")
     return rows, connection.get("nextToken")

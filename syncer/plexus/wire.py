@@ -193,7 +193,8 @@ class PlexusLine:
         return Reply(tuple(receipts), elapsed_s=answer.elapsed_s)
 
     def _stamps(self, change: Change, record: Mapping[str, Any] | None) -> Row:
-        return forms.stamps(self._described.models[change.model.name], record or {})
+        stamps = record if isinstance(record, dict) else {}
+        return forms.stamps(self._described.models[change.model.name], stamps)
 
     def _read_back(self, differ: Sequence[tuple[Change, GraphError]]) -> list[Receipt]:
         """A failed precondition says only that the record is not as expected: look at it."""
@@ -242,7 +243,10 @@ class PlexusLine:
             error = error or (read.whole if read.data is None else None)
             if error is not None and record is None:
                 raise RemoteRefused(f"Plexus would not show {model.name}", record=key, why=error.message)
-            rows.append(None if record is None else forms.as_row(model, record))
+            row = forms.readable(model, record)
+            if record is not None and row is None:
+                raise RemoteRefused(f"Plexus showed a {model.name} that cannot be read", record=key)
+            rows.append(row)
         return rows
 
     def seek(self, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
@@ -269,7 +273,9 @@ class PlexusLine:
             if error.meaning is not Meaning.TOO_BIG or limit <= 1:
                 raise answers.unpageable(ask.model, error)
             limit //= 2
-        return _page(ask.model, connection or {}, answer)
+        if not isinstance(connection, dict):
+            raise RemoteRefused(f"Plexus would not list {ask.model.name}", why="an answer without a list")
+        return _page(ask.model, connection, answer)
 
 
 def _body(change: Change) -> dict[str, Any]:
@@ -280,11 +286,9 @@ def _body(change: Change) -> dict[str, Any]:
 
 
 def _page(model: Model, connection: Mapping[str, Any], answer: Answer) -> Page:
-    read = forms.reader(model)
-    items = connection.get("items") or []
-    rows = [read(item) for item in items if item is not None]
+    rows, left_out = forms.read_all(model, connection.get("items"))
     token = None if isinstance(model.pull, ByKey) and rows else connection.get("nextToken")
-    return Page(rows, token or None, failures.server_time(answer.headers), len(items) - len(rows))
+    return Page(rows, token if isinstance(token, str) and token else None, failures.server_time(answer.headers), left_out)
 
 
 REMOTE = Plexus

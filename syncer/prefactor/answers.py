@@ -10,6 +10,7 @@ from typing import Any
 
 from syncer.errors import AccessRefused, RemoteError, RemoteRefused, Unreachable
 from syncer.http import failures
+from syncer.http.bodies import decoded
 from syncer.http.failures import Verdict
 from syncer.http.session import Answer
 from syncer.port import Change, Halt, Outcome, Receipt
@@ -171,14 +172,17 @@ def unread(said: Said, answer: Answer) -> RemoteError:
 
 def _object(body: bytes) -> Mapping[str, Any] | None:
     try:
-        found = json.loads(body, parse_constant=lambda _: None)
+        found = decoded(body)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+_MOST_MS = failures.LONGEST_S * 1000
 
 
 def _milliseconds(document: Mapping[str, Any] | None) -> float | None:
     found = (document or {}).get("retry_after_ms")
     if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
         return None
-    return found / 1000
+    return failures.believable_s(min(found, _MOST_MS) / 1000)

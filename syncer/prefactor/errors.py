@@ -20,11 +20,11 @@ raise pydantic's ``ValidationError``, as there. Source: spec/prefactor.md 3 and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from syncer.http import failures
+from syncer.http.bodies import decoded as read
 
 INVALID_ACTION = "invalid_action"
 """Code of a refusal because of the record's status, with status 409."""
@@ -124,7 +124,7 @@ def from_response(status: int, body: bytes, headers: Mapping[str, str]) -> Prefa
 def decoded(status: int, body: bytes) -> dict[str, Any]:
     """The JSON object of an answer below 400. Raises: PrefactorResponseContractError."""
     try:
-        said = json.loads(body)
+        said = read(body)
     except ValueError as exc:
         raise PrefactorResponseContractError(f"HTTP {status} without JSON", status, _snippet(body), exc) from exc
     if not isinstance(said, dict):
@@ -146,13 +146,13 @@ def _by_status(status: int, message: str, code: str, said: Mapping[str, Any]) ->
 def _retry_after_s(header: str, milliseconds: Any) -> float | None:
     asked = [failures.retry_after_s({"Retry-After": header})]
     if isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and milliseconds >= 0:
-        asked.append(milliseconds / 1000)
+        asked.append(min(milliseconds, failures.LONGEST_S * 1000) / 1000)
     return max((seconds for seconds in asked if seconds is not None), default=None)
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(body)
+        said = read(body)
     except ValueError:
         return {}
     return said if isinstance(said, dict) else {}

@@ -114,6 +114,11 @@ class Sandbox:
         """Over how many connections they came."""
         return len(self._parts.traffic.clients)
 
+    @property
+    def idle(self) -> bool:
+        """True when every request that was read is answered and every client has gone."""
+        return not self._server.server_state.tasks and not self._server.server_state.connections
+
     def effects(self, model: str | None = None, op: str | None = None, *, remote: str = "plexus") -> list[Effect]:
         """Every applied mutation of a remote in order, optionally of one model and of one kind."""
         return self._parts.storage.effects(remote, model, op)

@@ -65,6 +65,15 @@ LEDGER = sa.Table(
     _text("reason"),
 )
 
+PRUNED = sa.Table(
+    "pruned",  # changes whose lines were removed from the ledger, so that it closes without them
+    METADATA,
+    sa.Column("door", sa.Text, primary_key=True),
+    sa.Column("changes", sa.Integer, nullable=False),
+    sa.Column("highest", sa.Integer, nullable=False),  # the largest of their numbers
+    sqlite_with_rowid=False,
+)
+
 BASE = sa.Table(
     "base",
     METADATA,

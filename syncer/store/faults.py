@@ -49,7 +49,9 @@ def translated(exc: sqlite3.Error, path: Path) -> DatabaseError:
     """The error to show for ``exc``."""
     code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
     kind, what, hint = _BY_CODE.get(code, (DatabaseError, "the database refused the operation", "run `syncer db check`"))
-    return kind(what, record=str(path), why=str(exc), hint=hint)
+    # "database is locked" sounds as if somebody had to unlock it: what is known of it is said in ``what``.
+    why = None if kind is DatabaseBusy else str(exc)
+    return kind(what, record=str(path), why=why, hint=hint)
 
 
 @contextmanager
@@ -59,3 +61,8 @@ def translating(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise translated(exc, path) from exc
+    except UnicodeDecodeError as exc:
+        if b"malformed database" not in exc.object:
+            raise
+        kind, what, hint = _BY_CODE[sqlite3.SQLITE_CORRUPT]  # so badly that Python cannot read what SQLite says of it
+        raise kind(what, record=str(path), why=exc.object.decode("utf-8", "replace"), hint=hint) from exc

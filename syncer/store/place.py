@@ -56,9 +56,14 @@ def reserved(path: Path) -> None:
     """
     try:
         folder_ready(path)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         log = path.resolve().with_name(path.resolve().name + "-wal")
-        orphaned = log.exists() and log.stat().st_size > 0
+        if _size(log) and not _size(path):  # in this order: another process making the file writes to it before the log
+            raise CorruptDatabase(
+                "the database is empty or gone, but its write-ahead log is still there",
+                record=str(log),
+                hint="put the file back, or restore the newest backup; only then move the log away",
+            )
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as exc:
         raise ReadOnlyDatabase(
             "the database cannot be created",
@@ -66,9 +71,7 @@ def reserved(path: Path) -> None:
             why=exc.strerror,
             hint="check that the folder exists and can be written, or choose another path with --db",
         ) from exc
-    if orphaned:  # SQLite would throw it away, or read it into the new file
-        raise CorruptDatabase(
-            "the database is empty or gone, but its write-ahead log is still there",
-            record=str(log),
-            hint="put the file back, or restore the newest backup; only then move the log away",
-        )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -154,6 +154,10 @@ class Reader:
             return near(name, {c for columns in names.values() for c in columns}) or "syncer schema TABLE lists columns"
         return None
 
+    def copy(self, target: sqlite3.Connection) -> None:
+        """Write the whole database as it is now into ``target``; others may write meanwhile."""
+        self._connection.backup(target)
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

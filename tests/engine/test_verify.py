@@ -17,10 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncer import Workspace, clock
+from syncer.cache.spool import Spool
 from syncer.config import Settings
 from syncer.describe import Field, Kind, Model, Origin
+from syncer.engine.repair import Repair
 from syncer.engine.report import Progress
-from syncer.engine.verification import Compared, Verification
+from syncer.engine.verification import Compared, RemoteVerification, Verification
 from syncer.errors import SyncRunning
 from syncer.outbox import lease
 from syncer.plexus.spec import MODELS
@@ -717,3 +719,44 @@ def test_children_of_what_is_missing_are_told_and_come_with_it(sides: Sides) -> 
     assert any("1 Scorecard is missing here: what they hold" in note for note in seen.remotes["plexus"].notes)
     assert sides.verify(repair=True).exit_code == 0
     assert sides.verify().equal
+
+
+def test_every_page_is_read(synced: Workspace, sandbox: Sandbox) -> None:
+    """What is missing here is found on the last page too, and repair brings all of it."""
+    an_account(sandbox)
+    sandbox.put_all("ScoreResult", theirs(1_500))
+    synced.pull("plexus", models=["Account"])
+    seen = compared(synced.verify("plexus", models=["ScoreResult"]), "ScoreResult")
+    assert (seen.here, seen.there, seen.kinds) == (0, 1_500, {"missing here": 1_500})
+    assert synced.verify("plexus", models=["ScoreResult"], repair=True).exit_code == 0
+    assert synced.verify("plexus").equal
+
+
+def test_an_empty_list_is_not_believed(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """A remote that has nothing at all of what is here, be it little, is perhaps the wrong one: nothing goes."""
+    an_account(sandbox)
+    sandbox.put_all("ScoreResult", theirs(3))
+    synced.pull("plexus")
+    for n in range(3):
+        sandbox.drop("ScoreResult", f"r{n:05}")
+    seen = synced.verify("plexus", repair=True)
+    assert (seen.exit_code, rows(path, "SELECT count(*) FROM plexus_score_result")) == (3, [(3,)])
+    assert any("plexus shows none, and 3 are here" in note for note in seen.remotes["plexus"].notes)
+
+
+def test_what_both_sides_deleted_is_no_drift(scored: dict[str, Any], synced: Workspace, sandbox: Sandbox) -> None:
+    """Gone there while its delete waits here: nothing to say."""
+    synced.plexus.delete("ScoreResult", scored["id"])
+    sandbox.drop("ScoreResult", scored["id"])
+    assert found(synced.verify("plexus", repair=True)) == []
+
+
+def test_a_row_edited_at_the_last_moment_stays(scored: dict[str, Any], synced: Workspace, path: Path) -> None:
+    """Between the answer that it is gone and its removal somebody edits it here: the row stays."""
+    synced.plexus.update("ScoreResult", scored["id"], {"value": "ours"})
+    held = lease.acquire(synced.database, "plexus")
+    with Spool() as spool:
+        spool.go([scored["id"]])
+        part = Compared("ScoreResult", here=5, there=4)
+        Repair().remove(synced.database, held, MODELS["ScoreResult"], spool, part, RemoteVerification("plexus"))
+    assert (part.mended, rows(path, "SELECT value FROM plexus_score_result")) == (0, [("ours",)])

@@ -1,0 +1,43 @@
+"""A private copy of the file to try things on: made without a write to the original, gone when it was looked at."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from syncer.store.database import Database, Transaction
+from syncer.store.faults import translating
+from syncer.store.reader import Reader
+
+
+@contextmanager
+def copied(path: Path) -> Iterator[Database]:
+    """A copy of the database at ``path`` as it is now, others' uncommitted writes apart, for the length of the block.
+
+    It lies in a folder of its own that only its owner can read, below the one for temporary files (``TMPDIR``), and takes as
+    much room and time as copying the file does. It is removed at the end, also after an error. Raises: DatabaseError.
+    """
+    with TemporaryDirectory(prefix="syncer-") as folder:
+        target = Path(folder) / "copy.db"
+        os.close(os.open(target, os.O_CREAT | os.O_RDWR, 0o600))
+        with Reader(path) as reader, translating(target), closing(sqlite3.connect(target)) as copy:
+            reader.copy(copy)
+        database = Database(target, durability="off")  # nobody needs it after a power cut
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+@contextmanager
+def pinned(database: Database) -> Iterator[Transaction]:
+    """The database as it is now, whatever is written to it inside the block; only for reading."""
+    with translating(database.path), closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield Transaction(connection)

@@ -1,0 +1,146 @@
+"""``syncer db prune``: what is long done goes, what waits stays, and the books close all the same."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from syncer import Workspace, clock
+from syncer.outbox import counts, prune
+from syncer.sandbox.server import Sandbox
+from syncer.store import compact
+from syncer.store.reader import Reader
+from tests.cli.conftest import Syncer
+from tests.factory import result, scoring
+from tests.files import rows, write
+
+LONG_AGO = datetime(2026, 1, 5, 9, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
+CUT = clock.stored(NOW - timedelta(days=90))
+
+
+@pytest.fixture
+def old(synced: Workspace, sandbox: Sandbox) -> dict[str, str]:
+    """A year in the file: much was sent long ago, one change is parked since, and one edit was taken over by it."""
+    with clock.using(clock.Virtual(LONG_AGO)):
+        ids = scoring(synced)
+        made = synced.plexus.create_many("ScoreResult", [result(ids, value=str(n)) for n in range(30)])
+        synced.plexus.update("ScoreResult", made[0]["id"], {"explanation": "folded into its create"})
+        gone = synced.plexus.create("ScoreResult", result(ids))
+        synced.plexus.delete("ScoreResult", gone["id"])
+        synced.sync(wait_s=0)
+        sandbox.edit("ScoreResult", made[2]["id"], explanation="theirs")
+        synced.pull("plexus")
+        synced.plexus.update("ScoreResult", made[1]["id"], {"explanation": "x" * 410_000})  # too large to be sent
+        assert synced.push("plexus", wait_s=0).exit_code == 3
+        synced.plexus.update("ScoreResult", made[1]["id"], {"explanation": "y" * 410_000})
+        assert synced.push("plexus", wait_s=0).exit_code == 3
+    with clock.using(clock.Virtual(NOW)):
+        synced.plexus.create("ScoreResult", result(ids, value="new"))
+        synced.sync(wait_s=0)
+    return {"waits": made[1]["id"], **ids}
+
+
+TABLES = ("ledger", "attempt", "event", "conflict", "sync_run", "pruned", "outbox", "base", "plexus_score_result")
+
+
+def lines(path: Path) -> dict[str, list[object]]:
+    """Every row of the tables that matter here."""
+    return {table: rows(path, f"SELECT * FROM {table}") for table in TABLES}
+
+
+def test_what_is_old_goes_and_the_books_close(synced: Workspace, old: dict[str, str], path: Path) -> None:
+    """Left changes, events and runs beyond the age are gone but for their number; all that waits is as it was [I2 I25]."""
+    before = lines(path)
+    was = synced.status()
+    with clock.using(clock.Virtual(NOW)):
+        gone = prune.prune(synced.database, CUT)
+        assert prune.prune(synced.database, CUT).total == 0
+        after, now = lines(path), synced.status()
+    assert gone.changes > 30
+    assert min(gone.events, gone.runs) > 0
+    assert (now.closed, now.ledger, now.enqueued) == (True, was.ledger, was.enqueued)
+    assert [after[name] for name in TABLES[6:]] == [before[name] for name in TABLES[6:]]
+    assert len(after["ledger"]) == len(before["ledger"]) - gone.changes
+    assert rows(path, "SELECT count(*) FROM ledger WHERE left_at < ?", CUT) == [(1,)]
+    waiting = "SELECT seq FROM outbox WHERE key = ?"
+    assert rows(path, f"SELECT count(*) FROM ledger WHERE by_seq = ({waiting})", old["waits"]) == [(1,)]
+    assert rows(path, f"SELECT count(*) FROM attempt WHERE seq = ({waiting})", old["waits"])[0][0] > 0
+    assert {remote.last_push for remote in now.remotes.values()} == {remote.last_push for remote in was.remotes.values()}
+
+
+def test_what_waited_still_leaves(synced: Workspace, old: dict[str, str], sandbox: Sandbox, path: Path) -> None:
+    """After a prune a mended change is sent once, and nothing of what went out before goes out again [I2 I3]."""
+    made = len(sandbox.effects("ScoreResult", "create"))
+    with clock.using(clock.Virtual(NOW)):
+        prune.prune(synced.database, CUT)
+        synced.plexus.update("ScoreResult", old["waits"], {"explanation": "short"})
+        assert synced.sync(wait_s=0).exit_code == 0
+        assert (synced.push().requests, synced.status().closed) == (0, True)
+    assert (sandbox.get("ScoreResult", old["waits"]) or {})["explanation"] == "short"
+    assert len(sandbox.effects("ScoreResult", "create")) == made
+    assert rows(path, "SELECT count(*) FROM outbox") == [(0,)]
+
+
+@pytest.mark.parametrize("last", [None, 1, 3, 10_000])
+def test_a_missing_line_is_still_found(synced: Workspace, old: dict[str, str], path: Path, last: int | None) -> None:
+    """What was pruned is accounted for, what somebody removed is not, however far back one looks [I2]."""
+    with clock.using(clock.Virtual(NOW)):
+        prune.prune(synced.database, CUT)
+        assert synced.database.read(lambda tx: counts.closes(tx, last))
+        write(path, "DELETE FROM ledger WHERE seq = (SELECT max(seq) FROM ledger)")
+        assert not synced.database.read(lambda tx: counts.closes(tx, last))
+        assert not synced.status().closed
+    assert old["waits"]
+
+
+def test_conflicts_stay_until_they_are_settled(synced: Workspace, old: dict[str, str], sandbox: Sandbox, path: Path) -> None:
+    """An open conflict keeps its values whatever its age; a settled one goes when it is old [I14]."""
+    with clock.using(clock.Virtual(LONG_AGO)):
+        key = synced.plexus.create("Item", {"accountId": old["accountId"], "text": "base"})["id"]
+        synced.sync(wait_s=0)
+    with clock.using(clock.Virtual(LONG_AGO + timedelta(hours=1))):
+        sandbox.edit("Item", key, text="theirs", updatedAt=clock.wire(clock.stored_now()))
+        synced.plexus.update("Item", key, {"text": "ours"})
+        synced.sync(wait_s=0)
+    assert prune.prune(synced.database, CUT).conflicts == 0
+    assert rows(path, "SELECT ours, theirs FROM conflict") == [('"ours"', '"theirs"')]
+    with clock.using(clock.Virtual(LONG_AGO)):
+        synced.resolve(key, take="ours")
+    assert prune.prune(synced.database, CUT).conflicts == 1
+
+
+@pytest.mark.parametrize("place", ["before-commit:1", "before-commit:3", "after-commit:1", "after-commit:2"])
+def test_a_prune_that_is_killed_can_be_repeated(synced: Workspace, old: dict[str, str], fresh: Syncer, place: str) -> None:
+    """Line and count go in one commit: SIGKILL anywhere leaves books that close, and the next prune ends it [I2]."""
+    synced.close()
+    killed = fresh("db", "prune", "--older-than", "1", env={"SYNCER_FAILPOINT": place})
+    assert killed.code == -signal.SIGKILL
+    assert fresh("db", "check").code == 0
+    assert fresh("db", "prune", "--older-than", "1").code == 0
+    assert fresh("db", "check").code == 0
+    assert old["waits"]
+
+
+def test_the_command(synced: Workspace, old: dict[str, str], fresh: Syncer, path: Path) -> None:
+    """A dry run writes nothing and says what the prune will do; the file gets smaller with --vacuum, readers or not."""
+    synced.close()
+    assert old["waits"]
+    before = lines(path)
+    planned = fresh("db", "prune", "--older-than", "90", "--dry-run", "--json").json
+    assert lines(path) == before
+    with Reader(path) as reader:
+        assert reader.one("SELECT count(*) FROM ledger") is not None
+        done = fresh("db", "prune", "--vacuum", "--json").json
+    assert planned["changes"] > 0
+    names = ("changes", "attempts", "events", "conflicts", "runs")
+    assert [done[name] for name in names] == [planned[name] for name in names]
+    assert compact.folded(path, vacuum=True)
+    assert rows(path, "PRAGMA freelist_count") == [(0,)]
+    said = fresh("db", "prune")
+    assert "forgot nothing older than 90 days" in said.out
+    assert fresh("db", "check").code == 0
+    assert fresh("db", "prune", "--older-than", "0").code == 2
