@@ -26,7 +26,7 @@ _STEP = 40
 @json_option()
 @pass_app
 def explain(app: App, record: tuple[str, ...]) -> None:
-    """Say why a record, or a change, has not arrived, and what helps.
+    """Say why a record has not arrived, and what helps.
 
     Everything that waits for the record, each attempt and what came of it, when the next is due. ID may be one that the
     record had here before the remote gave it another.

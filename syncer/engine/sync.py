@@ -125,9 +125,7 @@ class Sync:
         clock.sleep(delay_s)
         return False
 
-    def _push(
-        self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None, sent: list[Sent]
-    ) -> None:
+    def _push(self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None, sent: list[Sent]) -> None:
         total = self._database.read(lambda tx: counts.count(tx, remote.name))
         push = Push(
             self._database,

@@ -413,6 +413,9 @@ def test_interrupted_sending_becomes_ambiguous(synced: Workspace, sandbox: Sandb
     synced.push(wait_s=0)
     write(path, "UPDATE outbox SET state = 'sending', due_at = NULL")
     before = rows(path, "SELECT idem_key, body_hash FROM outbox")
+    sandbox.faults.fail_next(401)  # a refusal of this attempt says nothing about the one before it
+    synced.push(wait_s=0)
+    assert [state for _, state, *_ in outbox(path)] == ["ambiguous"]
     assert synced.push().exit_code == 0
     assert rows(path, "SELECT idem_key, body_hash FROM ledger") == before
     assert len(sandbox.effects("Account")) == 1

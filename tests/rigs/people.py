@@ -44,7 +44,7 @@ class People:
         """Prefactor: what was asked of instances and spans."""
         self.runs: list[str] = []
         self.deleted: set[str] = set()
-        self.dropped: set[str] = set()
+        self.dropped: Counter[str] = Counter()
         self.ours: dict[Place, str] = {}
         self.theirs: dict[Place, str] = {}
         self.moods: dict[str, str] = {}
@@ -217,7 +217,7 @@ class People:
         key = picked(self.results if model == "ScoreResult" else self.reports, which)
         if key is not None and self.sandbox.get(model, key) is not None:
             self.sandbox.drop(model, key)
-            self.dropped.add(key)
+            self.dropped[key] += 1
 
     def others_make(self, which: int, what: str) -> None:
         """Somebody writes records of their own, some of which we may be about to write too."""
@@ -256,7 +256,8 @@ class People:
         wrong: list[Any] = [] if self.ws.status().closed else ["the ledger is open"]
         for remote in ("plexus", "prefactor", "abeja"):
             made = Counter((e.model, e.key) for e in self.sandbox.effects(op="create", remote=remote))
-            wrong += [f"made twice: {key}" for key, times in made.items() if times > 1]
+            # What somebody deleted there may be made again, where a person has chosen our side.
+            wrong += [f"made twice: {model} {key}" for (model, key), n in made.items() if n > 1 + self.dropped[key]]
         wrong += [f"took effect twice: {key}" for key, times in self.sandbox.prefactor.effects_by_key().items() if times > 1]
         wrong += [f"run twice: {n}" for n, times in self.sandbox.abeja.effects_by("N").items() if n and times > 1]
         waiting = defaultdict(list)

@@ -47,11 +47,10 @@ BUGS = (
     ),
     Bug(
         "a repeat goes out under a new key",
-        "syncer/engine/claim.py",
-        "    claimed = tuple(replace(c, attempts=c.attempts + 1) for c in ready if c is not None)\n",
-        "    from syncer import ids\n\n"
-        "    claimed = tuple(replace(c, attempts=c.attempts + 1, idem_key=ids.new_key()) for c in ready if c is not None)\n",
-        "tests/rigs/test_refusals.py::test_a_body_that_left_once_keeps_its_key",
+        "syncer/outbox/queue.py",
+        '        state=sa.bindparam("st"),\n',
+        '        state=sa.bindparam("st"),\n        body=None,\n        idem_key=sa.func.hex(sa.func.randomblob(16)),\n',
+        "tests/contract/test_remotes.py::test_a_lost_reply_is_one_effect",
         "I3",
     ),
     Bug(
@@ -201,11 +200,19 @@ BUGS = (
     ),
     Bug(
         "a local id is sent",
+        "syncer/prefactor/forms.py",
+        "    return ids.is_local(key) or ids.is_minted(key)\n",
+        "    return False\n",
+        "tests/prefactor/test_wire.py::test_a_span_whose_run_was_dropped",
+        "I18",
+    ),
+    Bug(
+        "the remote's id of a record is not taken over",
         "syncer/engine/settle.py",
         "        renaming.rename(self._tx, self._remote.models, change.model, change.key, receipt.key)\n"
         "        return replace(change, key=receipt.key)\n",
         "        return change\n",
-        "tests/engine/test_plan.py::test_prefactor_in_order_with_ids_yet_to_be_given",
+        "tests/abeja/test_client.py::test_both_ids_are_good_for_ever",
         "I18",
     ),
     Bug(

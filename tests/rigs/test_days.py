@@ -23,7 +23,7 @@ from tests.rigs.both import calm, differences
 from tests.rigs.people import People
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-DAYS = 6 * rig.scale
+DAYS = 4 * rig.scale
 STEPS = 40
 WHICH = st.integers(0, 3)
 REMOTES = st.sampled_from([None, None, "plexus", "prefactor", "abeja"])

@@ -77,6 +77,7 @@ class Day:
             patch.setattr(f"syncer.engine.{name}.Random", lambda: Random(self.seed), raising=False)
         assert push.Random().random() == Random(self.seed).random()
         numbers, upstreams, mint = Random(self.seed), count(2), pfid.mint
+        patch.setattr(pfid, "_last", pfid._Last())  # PFIDs of one millisecond count on from the one before
         patch.setattr(pfid, "mint", lambda partition: mint(partition, randbits=numbers.getrandbits))
         patch.setattr(
             sandbox_pfid, "minted", lambda: sandbox_pfid.composed(1_750_000_000_000, sandbox_pfid.PARTITION, next(upstreams))

@@ -9,6 +9,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -112,11 +113,11 @@ def revealing(folder: Path) -> list[str]:
 
 def _looks() -> list[tuple[str, ...]]:
     plain: list[tuple[str, ...]] = [
-        ("status",), ("outbox", "list"), *(("outbox", "show", str(n)) for n in (1, 6, 7)), ("conflicts", "list"), ("config",),
-        ("explain", "local-1"), ("history", "local-1"), ("query", "SELECT * FROM outbox"), ("query", "SELECT * FROM attempt"),
-        ("query", "SELECT * FROM sync_run"), ("db", "check"), ("doctor",), ("plan",),
+        *(("outbox", "show", str(n)) for n in (1, 6, 7)), ("outbox", "list"), ("status",), ("conflicts", "list"),
+        ("config",), ("explain", "local-1"), ("history", "local-1"), ("db", "check"), ("doctor",), ("plan",),
+        *(("query", f"SELECT * FROM {table}") for table in ("outbox", "attempt", "sync_run")),
     ]  # fmt: skip
-    return [*((*words, "--json") for words in plain), ("config",), ("doctor", "--remote"), ("db", "backup")]
+    return [*((*words, "--json") for words in plain), ("config",), ("doctor", "--remote")]
 
 
 @pytest.mark.parametrize("where", ["environment", "file"])
@@ -133,16 +134,17 @@ def test_no_output_and_no_file_holds_a_credential(fresh: Syncer, hostile: Hostil
     with Workspace(Settings(str(fresh.path))) as ws:
         written(ws)
     said: list[str] = []
+    at_once, rounds = ("--wait", "0"), 2 if where == "environment" else 1
     for words in [
-        ("-vv", "sync", "--json"),
-        ("-vv", "push", "--wait", "0"),
-        ("-v", "pull"),
-        ("-vv", "verify"),
-        ("-vv", "sync"),
-    ] * 2:
-        ended = fresh(*words)
+        ("sync", "--json", *at_once),
+        ("push", *at_once),
+        ("pull", *at_once),
+        ("verify",),
+        ("sync", *at_once),
+    ] * rounds:
+        ended = fresh("-vv", *words)
         said += [ended.out, ended.err]
-    for words in _looks():
+    for words in (*_looks()[:: 1 if where == "environment" else 4], ("db", "backup")):
         ended = fresh("-vv", *words)
         said += [ended.out, ended.err]
     crashed = fresh("-vv", "sync", env={"SYNCER_FAILPOINT": "lease-acquired:1:raise"})
@@ -221,7 +223,12 @@ class _Stuck:
         self._process = subprocess.Popen(
             syncer.command("query", "-"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=syncer.environment()
         )
-        self.arguments = Path(f"/proc/{self._process.pid}/cmdline").read_text().replace("\0", " ")
+        self.arguments = ""
+        deadline = time.monotonic() + 30
+        while "syncer" not in self.arguments and time.monotonic() < deadline:  # between fork and exec there are none
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.01)
+            self.arguments = Path(f"/proc/{self._process.pid}/cmdline").read_text().replace("\0", " ")
 
     def close(self) -> None:
         self._process.communicate(b"SELECT 1")
@@ -249,20 +256,21 @@ def test_everything_made_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 HARMFUL = (
-    "DELETE FROM outbox", "WITH x AS (SELECT 1) DELETE FROM outbox", "INSERT INTO mark DEFAULT VALUES", "REPLACE INTO mark VALUES (1)",
+    "DELETE FROM outbox", "WITH x AS (SELECT 1) DELETE FROM outbox", "INSERT INTO mark DEFAULT VALUES", "REINDEX", "ANALYZE",
     "UPDATE outbox SET state = 'acked'", "DROP VIEW v_pending", "ALTER TABLE outbox RENAME TO o", "CREATE TEMP TABLE t (x)",
-    "CREATE TRIGGER t AFTER INSERT ON outbox BEGIN SELECT 1; END", "CREATE VIRTUAL TABLE t USING fts5(x)", "REINDEX", "ANALYZE",
-    "ATTACH '{folder}/other.db' AS o", "DETACH main", "VACUUM", "VACUUM INTO '{folder}/copy.db'", "PRAGMA journal_mode = DELETE",
-    "PRAGMA query_only = OFF", "PRAGMA writable_schema = 1", "PRAGMA user_version = 7", "PRAGMA wal_checkpoint(TRUNCATE)",
-    "PRAGMA temp_store_directory = '/'", "PRAGMA application_id = 1", "SELECT load_extension('x')", "SELECT writefile('{folder}/x', 'y')",
-    "SELECT readfile('/etc/passwd')", "SELECT edit('x')", "SELECT fts3_tokenizer('x', 'y')", "SAVEPOINT x", "BEGIN EXCLUSIVE",
-    "SELECT 1; DELETE FROM outbox", "EXPLAIN DELETE FROM outbox", "SELECT * FROM pragma_journal_mode('delete')",
+    "REPLACE INTO mark VALUES (1)", "CREATE TRIGGER t AFTER INSERT ON outbox BEGIN SELECT 1; END", "BEGIN EXCLUSIVE",
+    "CREATE VIRTUAL TABLE t USING fts5(x)", "ATTACH '{folder}/other.db' AS o", "DETACH main", "VACUUM", "SAVEPOINT x",
+    "VACUUM INTO '{folder}/copy.db'", "PRAGMA journal_mode = DELETE", "PRAGMA application_id = 1", "PRAGMA query_only = OFF",
+    "PRAGMA writable_schema = 1", "PRAGMA user_version = 7", "PRAGMA wal_checkpoint(TRUNCATE)", "SELECT edit('x')",
+    "PRAGMA temp_store_directory = '/'", "SELECT load_extension('x')", "SELECT writefile('{folder}/x', 'y')",
+    "SELECT readfile('/etc/passwd')", "SELECT fts3_tokenizer('x', 'y')", "SELECT 1; DELETE FROM outbox",
+    "EXPLAIN DELETE FROM outbox", "SELECT * FROM pragma_journal_mode('delete')",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("by", ["command", "python"])
 def test_a_query_can_only_read(filled: Syncer, tmp_path: Path, by: str) -> None:
-    """No statement writes, attaches, sets, loads or locks, not for the command and not for Python; exit 2 each time [I25]."""
+    """No statement writes, attaches, sets, loads or locks, not for the command and not for Python [I25]."""
     listed = sorted(p.name for p in tmp_path.iterdir())
     before = filled.path.read_bytes()
     tried = HARMFUL if by == "python" else HARMFUL[::5]
