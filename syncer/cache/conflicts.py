@@ -113,11 +113,12 @@ def add(tx: Transaction, model: Model, key: str, seq: int, clashes: Iterable[Cla
 def add_settled(tx: Transaction, model: Model, key: str, seq: int, settled: Iterable[tuple[Clash, str]]) -> None:
     """Record clashes that a rule has settled, each with how: the value that lost is kept all the same."""
     open_fields = {known.field: known for known in open_of(tx, model, key)}
+    at = clock.stored_now()  # one moment for all, by which they are shown as one
     for clash, how in settled:
         if clash.field in open_fields:
-            settle(tx, open_fields[clash.field], how)
+            settle(tx, open_fields[clash.field], how, at=at)
         else:
-            _add(tx, model, key, seq, clash, how=how)
+            _add(tx, model, key, seq, clash, how=how, at=at)
 
 
 def add_whole(
@@ -138,10 +139,10 @@ def waits_under(tx: Transaction, model: Model, key: str, seq: int) -> None:
     tx.run(_WAITS_UNDER, {"m": model.name, "k": key, "s": seq})
 
 
-def settle(tx: Transaction, known: Open, how: str, *, ours: Any = None) -> None:
-    """Close one conflict. ``ours``: our value as it was in the end, where it has changed since."""
+def settle(tx: Transaction, known: Open, how: str, *, ours: Any = None, at: str | None = None) -> None:
+    """Close one conflict. ``ours``: our value as it was in the end, where it has changed since. ``at``: when, if not now."""
     mine = known.ours if ours is None else ours
-    tx.run(_SETTLE, {"i": known.id, "at": clock.stored_now(), "how": how, "mine": _json(mine)})
+    tx.run(_SETTLE, {"i": known.id, "at": at or clock.stored_now(), "how": how, "mine": _json(mine)})
 
 
 def resolve(tx: Transaction, model: Model, key: str, how: str) -> int:
@@ -150,9 +151,17 @@ def resolve(tx: Transaction, model: Model, key: str, how: str) -> int:
 
 
 def _add(
-    tx: Transaction, model: Model, key: str, seq: int, clash: Clash, since: str | None = None, *, how: str | None = None
+    tx: Transaction,
+    model: Model,
+    key: str,
+    seq: int,
+    clash: Clash,
+    since: str | None = None,
+    *,
+    how: str | None = None,
+    at: str | None = None,
 ) -> None:
-    now = clock.stored_now()
+    now = at or clock.stored_now()
     values = (_json(clash.base), _json(clash.ours), _json(clash.theirs))
     ends = (now, how) if how is not None else (None, None)
     tx.run(_ADD, (model.remote, model.name, key, seq, clash.field or None, *values, since or now, *ends))

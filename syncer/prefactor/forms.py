@@ -27,6 +27,9 @@ _FINISHES = ("complete", "failed", "cancelled")
 _NO_COUNTS_OF = (Op.CREATE, "start")  # spans that wait here are not counted there yet
 
 
+_LONGEST_ID = 1000  # servers refuse addresses from a few thousand characters on (414)
+
+
 def frozen(change: Change, row: Row | None) -> str:
     """The wire text of a change; ``{}`` for one that Prefactor has no request for."""
     make = _MAKERS.get((change.model.name, str(change.op)))
@@ -70,8 +73,8 @@ def sent(change: Change) -> Row:
 
 
 def nowhere_else(key: str) -> bool:
-    """True for an id that was made here and that no remote knows: not even a PFID."""
-    return ids.is_local(key) or ids.is_minted(key)
+    """True for an id that no remote knows: one made here that is not even a PFID, or text too long for any address."""
+    return ids.is_local(key) or ids.is_minted(key) or len(key) > _LONGEST_ID
 
 
 def path(*segments: str) -> str:

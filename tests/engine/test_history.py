@@ -94,11 +94,12 @@ def test_only_rows_that_changed_are_told_of(synced: Workspace, sandbox: Sandbox,
     assert len(events(path)) == 1
 
 
-def test_a_merge_is_told_once(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+def test_a_merge_is_told_once(synced: Workspace, sandbox: Sandbox, path: Path, still: clock.Virtual) -> None:
     """Disjoint edits of both sides are one event; reading the same record again is none."""
     made = scoring(synced)
     synced.push("plexus")
     synced.plexus.update("Item", made["itemId"], {"description": "ours"})
+    still.sleep(1)  # edits of the same millisecond would have the same updatedAt
     sandbox.edit("Item", made["itemId"], text="theirs")
     for _ in range(3):
         synced.pull("plexus", full=True)
