@@ -18,7 +18,7 @@ from tests.factory import account
 from tests.files import rows
 from tests.rigs.released import SCHEMAS, contents, unpacked
 from tests.rigs.settings import scale, tally
-from tests.rigs.writing import ran, wrote
+from tests.rigs.writing import WRITE, environment, ran, wrote
 
 _CAN_MOUNT = (
     shutil.which("unshare") is not None
@@ -74,15 +74,17 @@ exit $code
 """
 
 
-@pytest.mark.parametrize("folder", ["a disk of its own"] if _CAN_MOUNT else [])
-def test_a_full_disk_is_told_as_one(tmp_path: Path, folder: str) -> None:
-    """Where this machine lets a test have a small disk: exit 5, "no room on the disk", every accepted write kept [I1]."""
-    from tests.rigs.writing import _WRITE, environment
-
-    place = tmp_path / folder.replace(" ", "-")
+@pytest.mark.parametrize("small", ["disk"] if _CAN_MOUNT else ["limit"])
+def test_a_full_disk_is_told_as_one(tmp_path: Path, small: str) -> None:
+    """Exit 5 and every accepted write kept; on a real full disk, where this machine lets a test have one, so named [I1]."""
+    place = tmp_path / "place"
     place.mkdir()
-    script = _WRITE.replace("'", "'\\''")
-    text = _ON_A_SMALL_DISK.format(folder=place, python=sys.executable, script=script)
+    if small == "limit":
+        full = wrote(place / "local.db", "full", 5000, most_bytes=1_200_000)
+        assert (full.code, "room" in full.said) == (5, True)
+        kept(place / "local.db", full.ids)
+        return
+    text = _ON_A_SMALL_DISK.format(folder=place, python=sys.executable, script=WRITE.replace("'", "'\\''"))
     env = environment(place / "local.db")
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", text], env=env, capture_output=True, text=True, timeout=60, check=False

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CONFINED = ROOT / "tests" / "rigs" / "confined.py"
 
-_WRITE = """
+WRITE = """
 import sys
 from syncer import Workspace
 from syncer.errors import SyncerError
@@ -56,7 +56,7 @@ def environment(path: Path) -> dict[str, str]:
 
 def wrote(path: Path, name: str, count: int, *, most_bytes: int = 0) -> Wrote:
     """What a program that writes ``count`` accounts to ``path`` came to."""
-    command = confined(sys.executable, "-c", _WRITE, str(path), name, str(count), most_bytes=most_bytes)
+    command = confined(sys.executable, "-c", WRITE, str(path), name, str(count), most_bytes=most_bytes)
     done = subprocess.run(command, env=environment(path), capture_output=True, text=True, timeout=60, check=False)
     return Wrote(done.stdout.split(), done.returncode, done.stderr)
 
