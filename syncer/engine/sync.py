@@ -63,9 +63,11 @@ class Sync:
     ) -> Report:
         """Push, then pull, each of ``remotes``. Raises: SyncRunning when another sync has one of them, DatabaseError.
 
-        ``check``: after both, look at some of what was pushed.
+        ``check``: after both, look at some of what was pushed. A remote that another sync has delays none of the others: they
+        are done before it is said.
         """
         report = Report()
+        elsewhere: list[SyncRunning] = []
         for remote in remotes:
             part = report.remotes[remote.name] = RemoteReport(remote.name)
             missing = remote.missing()
@@ -73,8 +75,13 @@ class Sync:
                 part.skipped = True
                 part.notes.append(f"not configured: set {' and '.join(missing)}")
             else:
-                self._one(remote, part, push, pull, full, only, check)
+                try:
+                    self._one(remote, part, push, pull, full, only, check)
+                except SyncRunning as exc:
+                    elsewhere.append(exc)
             self._left(remote, part, push and not missing)
+        if elsewhere:
+            raise elsewhere[0]
         return report
 
     def _one(

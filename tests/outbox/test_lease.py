@@ -15,6 +15,7 @@ from syncer.outbox import lease
 from syncer.sandbox.server import Sandbox
 from tests.factory import account
 from tests.files import rows, write
+from tests.prefactor.talking import Talk
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -41,6 +42,19 @@ def test_other_remotes_are_not_concerned(ws: Workspace) -> None:
     """A lease is for one remote."""
     lease.acquire(ws.database, "plexus")
     lease.acquire(ws.database, "prefactor")
+
+
+def test_a_sync_elsewhere_delays_no_other_remote(synced: Workspace, path: Path) -> None:
+    """What is due for the remotes that nobody has goes out before it is said that one was busy [I9]."""
+    account(synced)
+    Talk(synced, "agent-1").register()
+    lease.acquire(synced.database, "plexus")
+    with pytest.raises(SyncRunning, match="plexus"):
+        synced.sync(wait_s=0)
+    assert [remote for (remote,) in rows(path, "SELECT DISTINCT remote FROM outbox")] == ["plexus"]
+    assert rows(path, "SELECT DISTINCT remote, kind FROM sync_run ORDER BY 1, 2") == [
+        (remote, kind) for remote in ("abeja", "prefactor") for kind in ("pull", "push")
+    ]
 
 
 def test_a_dead_holder_is_succeeded_at_once(ws: Workspace, path: Path) -> None:
