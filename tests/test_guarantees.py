@@ -7,6 +7,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+from tests.rigs.long import RIGS, counted, row
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
 ROWS = re.findall(r"^\| (I\d+) \| (.+?) \| (.+?) \| ?(.*?) ?\|$", PAGE, re.MULTILINE)
@@ -37,3 +39,28 @@ def test_every_named_test_exists() -> None:
             assert (ROOT / path).is_file(), (number, path)
             found = named_in(ROOT / path)
             assert found if not name else name in found, (number, path, name)
+
+
+def test_every_rig_has_a_long_run() -> None:
+    """Each rig whose length or chance can be set belongs to one long profile, and the page tells what that one counted."""
+    of_rigs = [file for rig in RIGS for file in rig.files]
+    assert len(of_rigs) == len(set(of_rigs))
+    assert all((ROOT / "tests" / file).is_file() for file in of_rigs)
+    settable = {
+        f"{path.parent.name}/{path.name}"
+        for path in (ROOT / "tests").glob("*/test_*.py")
+        if "tally(" in path.read_text("utf-8") or "rig.scale" in path.read_text("utf-8")
+    }
+    assert settable <= set(of_rigs)
+    for rig in RIGS:
+        assert re.search(rf"^\| {rig.name} \| {re.escape(rig.about)} \|", PAGE, re.MULTILINE), rig.name
+
+
+def test_what_rigs_tell_is_added_up() -> None:
+    """Over tests by name, the largest where a sum says nothing; what is lost or doubled has columns of its own."""
+    kill, soak = "rig kill: seed=7, kills=20, lost=0", "rig soak: kills=3, wal_mb=17.3, lost=1, doubled=2, file_mb=[1.5, 2]"
+    total = counted(f"\n{kill}\n.\n{soak}\n")
+    assert total == {"kills": 23, "lost": 1, "wal_mb": 17, "doubled": 2}
+    shown = row(RIGS[0], [501, 502], total, 61.2)
+    assert shown.startswith(f"| {RIGS[0].name} | {RIGS[0].about} | 501, 502 | kills 23, wal mb 17 |")
+    assert shown.endswith("| 1 | 2 | 61 s |")

@@ -24,6 +24,7 @@ from syncer.sandbox.server import Sandbox
 from syncer.values import same
 from tests.factory import scoring
 from tests.files import rows
+from tests.rigs import settings as rig
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 MODEL = MODELS["ScoreResult"]
@@ -169,9 +170,9 @@ class Quarrel(RuleBasedStateMachine):
 
 TestQuarrel = Quarrel.TestCase
 TestQuarrel.settings = settings(
-    max_examples=8,
+    max_examples=8 * rig.scale,
     stateful_step_count=15,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    derandomize=True,
+    derandomize=rig.scale == 1,
 )

@@ -21,6 +21,7 @@ from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
 from tests.factory import scoring
 from tests.files import rows, write
+from tests.rigs import settings as rig
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 VALUES = st.sampled_from(["Yes", "No", "Maybe", "ü 'x'", ""])
@@ -184,5 +185,9 @@ class Days(RuleBasedStateMachine):
 
 TestDays = Days.TestCase
 TestDays.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=25 * rig.scale,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=rig.scale == 1,
 )

@@ -25,6 +25,7 @@ from syncer.store.copies import copied
 from tests.factory import account, result, scoring
 from tests.files import rows, write
 from tests.prefactor.talking import Talk
+from tests.rigs import settings as rig
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 REFUSED = b'{"errors":[{"errorType":"BadRequest","message":"no such thing"}]}'
@@ -451,7 +452,7 @@ class Random:
         faults.clear()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=20 * rig.scale, deadline=None, suppress_health_check=list(HealthCheck), derandomize=rig.scale == 1)
 @given(steps=STEPS, minutes=st.sampled_from([0, 1, 600]))
 def test_from_any_state_the_plan_is_what_the_push_does(steps: list[tuple[str, int]], minutes: int) -> None:
     """Whatever waits, coalesced, parked, blocked, late or in doubt: what is planned is what leaves, and nothing besides."""
