@@ -209,6 +209,39 @@ def test_children_written_before_their_parents_go_after_them(synced: Workspace, 
     assert order == [account_id, card]
 
 
+def test_an_update_that_names_a_new_record_goes_after_it(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """Not only creates wait for the records they name: an edit that points at an unsent one does too [I7]."""
+    ids = scoring(synced)
+    made = synced.plexus.create("ScoreResult", result(ids))["id"]
+    synced.push()
+    fields = {name: ids[name] for name in ("accountId", "scorecardId", "scoreId", "itemId")}
+    feedback = synced.plexus.create("FeedbackItem", {**fields, "cacheKey": "k", "initialAnswerValue": "No"})["id"]
+    synced.plexus.update("ScoreResult", made, {"feedbackItemId": feedback})
+    write(path, "UPDATE outbox SET state = 'parked' WHERE model = 'FeedbackItem'")
+    assert synced.push().remotes["plexus"].blocked == 1
+    assert sandbox.effects("ScoreResult", "update") == []
+    (parked,) = rows(path, "SELECT seq FROM outbox WHERE state = 'parked'")
+    synced.retry(parked[0])
+    assert synced.push().exit_code == 0
+    assert [(e.model, e.op) for e in sandbox.effects()][-2:] == [("FeedbackItem", "create"), ("ScoreResult", "update")]
+
+
+def test_the_same_id_in_another_model_is_another_record(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """What waits for one neither holds up the other's changes nor keeps news of it away [I9 I13]."""
+    ids = scoring(synced)
+    synced.push()
+    synced.plexus.create("Item", {"id": "same", "accountId": ids["accountId"], "externalId": "call-2"})
+    write(path, "UPDATE outbox SET state = 'parked' WHERE model = 'Item'")
+    synced.plexus.create("ScoreResult", result(ids, id="same"))
+    assert synced.push().acked == 1
+    sandbox.edit("ScoreResult", "same", explanation="theirs")
+    synced.pull()
+    found = synced.plexus.get("ScoreResult", "same")
+    assert found is not None
+    assert found["explanation"] == "theirs"
+    assert outbox(path) == [("create", "parked", 0, None)]
+
+
 def test_a_back_pointer_is_set_after_its_target(synced: Workspace, sandbox: Sandbox) -> None:
     """A score made with its champion goes out without it, then the version, then the pointer."""
     ids = scoring(synced)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 from freezegun import freeze_time
 
 from syncer import Workspace
-from syncer.errors import InvalidInput, RecordExists, RecordNotFound
+from syncer.errors import DatabaseError, InvalidInput, RecordExists, RecordNotFound
 from tests.factory import account, result, scoring
-from tests.files import rows
+from tests.files import rows, write
 
 
 def test_a_write_is_seen_by_others_when_the_call_returns(ws: Workspace, path: Path) -> None:
@@ -119,6 +120,37 @@ def test_one_bad_record_of_many_stores_none(ws: Workspace, path: Path) -> None:
     with pytest.raises(InvalidInput):
         ws.plexus.create_many("Account", [{"name": "a", "key": "a"}, {"name": "b"}])
     assert rows(path, "SELECT count(*) FROM plexus_account") == [(0,)]
+
+
+def _in_a_unit(ws: Workspace, made: str) -> None:
+    with ws.plexus.transaction() as unit:
+        unit.create("Account", {"name": "c", "key": "c"})
+        unit.update("Account", made, {"name": "New"})
+
+
+WRITES: dict[str, Callable[[Workspace, str], Any]] = {
+    "create": lambda ws, _: ws.plexus.create("Account", {"name": "a", "key": "a"}),
+    "create-under-an-id": lambda ws, _: ws.plexus.create("Account", {"id": "mine", "name": "a", "key": "a"}),
+    "create-many": lambda ws, _: ws.plexus.create_many("Account", [{"name": n, "key": n} for n in "ab"]),
+    "update": lambda ws, made: ws.plexus.update("Account", made, {"name": "New"}),
+    "delete": lambda ws, made: ws.plexus.delete("Account", made),
+    "unit": _in_a_unit,
+}
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_a_change_that_cannot_be_queued_leaves_the_row_as_it_was(ws: Workspace, path: Path, kind: str) -> None:
+    """The file refuses the outbox line: no row, no edit, no base of the write is left, and the next write works [I1]."""
+    made = account(ws)
+    tables = ("plexus_account", "outbox", "ledger", "base")
+    before = [rows(path, f"SELECT * FROM {table}") for table in tables]
+    write(path, "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    with pytest.raises(DatabaseError, match="no room"):
+        WRITES[kind](ws, made)
+    assert [rows(path, f"SELECT * FROM {table}") for table in tables] == before
+    write(path, "DROP TRIGGER full")
+    WRITES[kind](ws, made)
+    assert ws.status().closed
 
 
 def test_a_taken_id_is_refused(ws: Workspace) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from syncer import Workspace, clock, ids
+from syncer import Workspace, clock, ids, registry
+from syncer.engine.claim import claim
 from syncer.errors import LeaseLost, SyncRunning
 from syncer.outbox import lease
 from syncer.sandbox.server import Sandbox
@@ -78,6 +79,46 @@ def test_an_overtaken_sync_cannot_commit(synced: Workspace, sandbox: Sandbox, pa
             commit_late(synced, late)
     assert rows(path, "SELECT door FROM ledger") == [("acked",)]
     assert len(sandbox.effects("Account")) == 1
+
+
+def test_an_overtaken_sync_claims_nothing(synced: Workspace, path: Path) -> None:
+    """What its successor is about to send is not taken away from it [I21]."""
+    account(synced)
+    late = lease.acquire(synced.database, "plexus")
+    write(path, "UPDATE remote_state SET fence = fence + 1")
+    plexus = registry.remote("plexus", synced.settings)
+    with pytest.raises(LeaseLost):
+        claim(synced.database, plexus, late, after=0, now=clock.stored_now(), most=10)
+    assert rows(path, "SELECT state, attempts, body FROM outbox") == [("pending", 0, None)]
+
+
+def test_an_overtaken_sync_gives_back_and_holds_nothing(synced: Workspace, path: Path) -> None:
+    """Its end frees nobody else's lease, and what it was told to wait for is not the successor's affair [I21]."""
+    late = lease.acquire(synced.database, "plexus")
+    write(path, "UPDATE remote_state SET lease_until = '2020-01-01T00:00:00.000000Z'")
+    lease.acquire(synced.database, "plexus")
+    before = rows(path, "SELECT * FROM remote_state")
+    with synced.database.transaction() as tx:
+        late.hold(tx, clock.after(300), "late")
+        late.release(tx)
+    assert rows(path, "SELECT * FROM remote_state") == before
+    with pytest.raises(SyncRunning):
+        lease.acquire(synced.database, "plexus")
+
+
+def test_a_sync_at_work_keeps_its_lease(ws: Workspace) -> None:
+    """Every commit prolongs it: a long sync is not taken for one that stands still [I21]."""
+    with clock.using(clock.Virtual(START)):
+        long = lease.acquire(ws.database, "plexus")
+        for _ in range(4):
+            clock.sleep(lease.LEASE_S * 0.8)
+            assert ws.database.read(long.stands)
+            with ws.database.transaction() as tx:
+                long.renew(tx)
+            with pytest.raises(SyncRunning):
+                lease.acquire(ws.database, "plexus")
+        clock.sleep(lease.LEASE_S + 1)
+        assert not ws.database.read(long.stands)
 
 
 def test_a_sync_in_another_process_is_seen(synced: Workspace, path: Path) -> None:

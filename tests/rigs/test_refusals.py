@@ -124,6 +124,24 @@ def test_a_poisoned_batch_costs_few_requests_for_each_culprit_and_the_good_nothi
     settings.tally(f"poison {status}", batches=len(cases), culprits=parked, requests=requests)
 
 
+def test_a_record_that_makes_the_remote_stumble_ends_up_alone(
+    ws: Workspace, proxy: Proxy, sandbox: Sandbox, path: Path, still: clock.Virtual
+) -> None:
+    """A 500 says nothing about the culprit and nothing is bisected: smaller company finds it, the good arrive [I8]."""
+    ids = scoring(ws)
+    ws.push("plexus")
+    made = [r["id"] for r in ws.plexus.create_many("ScoreResult", [result(ids) for _ in range(8)])]
+    proxy.rule = refusing({made[3]}, 500)
+    for _ in range(15):
+        clock.sleep(3600)
+        ws.push("plexus", wait_s=0)
+    assert rows(path, "SELECT key, state FROM outbox") == [(made[3], "ambiguous")]
+    assert {e.key for e in sandbox.effects("ScoreResult")} == set(made) - {made[3]}
+    proxy.calm()
+    clock.sleep(3600)
+    assert ws.push("plexus").exit_code == 0
+
+
 @pytest.mark.parametrize("wait", ["300", "Wed, 04 Mar 2026 05:11:07 GMT"])
 def test_a_remote_that_said_when_is_left_alone_until_then(
     ws: Workspace, proxy: Proxy, sandbox: Sandbox, path: Path, subject: Subject, still: clock.Virtual, wait: str
@@ -265,6 +283,24 @@ def test_a_body_that_left_once_keeps_its_key(
     auditor = proxy.look
     assert isinstance(auditor, Auditor)
     assert len(auditor.hashes) == 2
+
+
+def test_what_is_merged_leaves_under_a_new_key(
+    ws: Workspace, proxy: Proxy, sandbox: Sandbox, path: Path, still: clock.Virtual
+) -> None:
+    """An edit whose version was overtaken is merged and made anew: another condition, so another key [I4]."""
+    made = ws.plexus.create("Account", {"name": "Lab", "key": "lab"})["id"]
+    ws.push("plexus")
+    ws.plexus.update("Account", made, {"name": "Ours"})
+    clock.sleep(5)
+    sandbox.edit("Account", made, description="theirs")
+    before = rows(path, "SELECT idem_key FROM outbox")
+    assert ws.push("plexus").acked == 1
+    auditor = proxy.look
+    assert isinstance(auditor, Auditor)
+    assert len([text for text in auditor.hashes.values() if "Ours" in text]) == 2
+    assert rows(path, "SELECT idem_key FROM ledger WHERE op = 'update'") != before
+    assert sandbox.get("Account", made)["name"] == "Ours"  # type: ignore[index]
 
 
 def test_a_run_that_may_be_on_its_way_is_not_made_again_because_somebody_asks(

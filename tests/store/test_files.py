@@ -195,6 +195,26 @@ def test_a_writer_waits_for_another_only_so_long(path: Path) -> None:
     database.close()
 
 
+def test_a_reader_does_not_wait_for_a_writer(path: Path) -> None:
+    """Whoever holds the write lock, and in this very process too: what was committed before is read at once [I22]."""
+    migrate.initialise(path)
+    database = Database(path, busy_ms=20)
+
+    def count() -> list[tuple[int]]:
+        return database.read(lambda tx: tx.rows("SELECT count(*) FROM sync_run", ()))
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO sync_run (remote, kind, started_at) VALUES ('plexus', 'push', 'now')")
+        assert count() == [(0,)]
+        other.execute("ROLLBACK")
+    with database.transaction() as tx:
+        tx.rows("INSERT INTO sync_run (remote, kind, started_at) VALUES ('plexus', 'push', 'now')", ())
+        assert count() == [(0,)]
+    assert count() == [(1,)]
+    database.close()
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "file").write_text("")
