@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from syncer import Workspace
+from syncer.config import Settings
 from syncer.errors import RecordNotFound
 from syncer.sandbox.server import Sandbox
 from tests.factory import account, result, scoring
-from tests.files import rows
+from tests.files import rows, write
 
 
 def test_dropping_a_create_takes_the_row_with_it(ws: Workspace, path: Path) -> None:
@@ -83,3 +84,18 @@ def test_retry_makes_a_change_due_now(synced: Workspace, sandbox: Sandbox, path:
     assert rows(path, "SELECT due_at IS NOT NULL, state FROM outbox") == [(1, "ambiguous")]
     assert synced.retry(1) == [1]
     assert rows(path, "SELECT due_at, state FROM outbox") == [(None, "ambiguous")]
+
+
+def test_a_retried_change_that_did_not_leave_can_still_vanish(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """Refused, made anew by hand, then no network: its new body never left, so create and delete meet here [I5]."""
+    made = account(synced)
+    write(path, "UPDATE plexus_account SET settings = 'no json'")
+    assert synced.push().exit_code == 3
+    write(path, "UPDATE plexus_account SET settings = NULL")
+    synced.retry(1)
+    environ = {"PLEXUS_API_URL": "http://127.0.0.1:9/graphql", "PLEXUS_API_KEY": "k"}
+    with Workspace(Settings(str(path), environ=environ)) as away:
+        assert away.push("plexus").exit_code == 4
+    assert rows(path, "SELECT body FROM outbox") == [(None,)]
+    synced.plexus.delete("Account", made)
+    assert rows(path, "SELECT * FROM outbox") == []

@@ -330,6 +330,17 @@ def test_deleted_here_edited_there(
     assert [found[3] for found in rows(path, SETTLED)] == [f"rule: {how}" if rule else how]
 
 
+def test_what_is_merged_leaves_under_a_new_key(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """A body that was refused for its version and made anew is another request: never two bodies under one key [I4]."""
+    made = scored(synced)
+    synced.plexus.update("ScoreResult", made, {"value": "No"})
+    before = rows(path, "SELECT idem_key FROM outbox")
+    sandbox.edit("ScoreResult", made, explanation="theirs")
+    assert synced.push().acked == 1
+    assert rows(path, "SELECT count(*) FROM ledger WHERE idem_key = ?", *before[0]) == [(0,)]
+    equal(synced, sandbox, made, value="No", explanation="theirs")
+
+
 def test_a_delete_of_what_did_not_change_is_no_question(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
     """Reading the record again while its delete waits asks nobody."""
     key = scored(synced)

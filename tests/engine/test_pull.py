@@ -138,6 +138,28 @@ def test_a_waiting_edit_is_kept(synced: Workspace, sandbox: Sandbox, path: Path)
     assert rows(path, "SELECT count(*) FROM base") == [(0,)]
 
 
+def test_a_pull_leaves_what_may_be_applied_to_its_replay(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """The answer to our edit was lost and a colleague went on from it: no merge by guess, no question, one effect [I6]."""
+    upstream(sandbox)
+    synced.pull()
+    synced.plexus.update("ScoreResult", "r0", {"value": "No"})
+    sandbox.faults.lose_next_reply()
+    synced.push(wait_s=0)
+    sandbox.edit("ScoreResult", "r0", explanation="theirs")
+    frozen = "SELECT state, idem_key, body_hash FROM outbox"
+    before = rows(path, frozen)
+    synced.pull()
+    assert rows(path, frozen) == before
+    assert before[0][0] == "ambiguous"
+    assert synced.push().exit_code == 0
+    assert len(sandbox.effects("ScoreResult", "update")) == 1
+    synced.pull()
+    found = synced.plexus.get("ScoreResult", "r0")
+    assert found is not None
+    assert (found["value"], found["explanation"]) == ("No", "theirs")
+    assert rows(path, "SELECT * FROM conflict") == rows(path, "SELECT * FROM base") == []
+
+
 def test_a_field_changed_on_both_sides_is_a_conflict_with_both_values(
     synced: Workspace, sandbox: Sandbox, path: Path
 ) -> None:
@@ -331,14 +353,17 @@ def test_stages_of_unfinished_tasks_are_read_again(synced: Workspace, sandbox: S
 def test_unfinished_jobs_are_read_again(synced: Workspace, sandbox: Sandbox) -> None:
     """Jobs are listed by creation; the edits of unfinished ones are found by asking for them."""
     upstream(sandbox)
-    old = {"createdAt": "2026-03-01T00:00:00.000Z", "updatedAt": "2026-03-01T00:00:00.000Z"}
-    sandbox.put(
-        "ScoringJob", {"id": "j", "status": "PENDING", "itemId": "i", "accountId": "acc", "scorecardId": "card", **old}
-    )
+    job = {"status": "PENDING", "itemId": "i", "accountId": "acc", "scorecardId": "card"}
+    for key, day in (("j", "2026-03-01"), ("newer", "2026-03-20")):  # the mark, even with its overlap, is behind the first
+        when = f"{day}T00:00:00.000Z"
+        sandbox.put("ScoringJob", {"id": key, **job, "createdAt": when, "updatedAt": when})
     synced.pull()
     sandbox.edit("ScoringJob", "j", status="COMPLETED")
     synced.pull()
-    assert synced.plexus.find("ScoringJob")[0]["status"] == "COMPLETED"
+    assert {found["id"]: found["status"] for found in synced.plexus.find("ScoringJob")} == {
+        "j": "COMPLETED",
+        "newer": "PENDING",
+    }
 
 
 class OtherClock(BaseHTTPRequestHandler):

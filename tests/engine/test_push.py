@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from syncer import Workspace, clock
+from syncer.plexus.wire import Plexus
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
 from tests.factory import account, result, scoring
@@ -154,6 +156,20 @@ def test_a_poisoned_batch_is_bisected(synced: Workspace, sandbox: Sandbox, path:
     assert outbox(path) == [("create", "parked", 1, "validation")]
     assert rows(path, "SELECT DISTINCT attempts FROM ledger") == [(1,)]
     assert "JSON" in rows(path, "SELECT reason FROM outbox")[0][0]
+
+
+def test_a_request_is_no_heavier_than_allowed(
+    synced: Workspace, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bodies are packed until the limit, and one that is heavier alone still goes."""
+    ids = scoring(synced)
+    synced.push()
+    monkeypatch.setattr(Plexus, "limits", replace(Plexus.limits, max_bytes=9_000))
+    synced.plexus.create_many("ScoreResult", [result(ids, explanation="x" * 3_000) for _ in range(6)])
+    synced.plexus.create("ScoreResult", result(ids, explanation="x" * 20_000))
+    before = sandbox.requests
+    assert synced.push().acked == 7
+    assert sandbox.requests - before == 4
 
 
 def test_a_refused_record_delays_only_itself(synced: Workspace, sandbox: Sandbox, path: Path) -> None:

@@ -310,6 +310,27 @@ def test_a_first_pull_at_another_address_removes_nothing(path: Path, lab: Sandbo
             assert len(ids(ws)) == 13
 
 
+def test_half_a_pull_at_another_address_does_not_make_it_known(
+    path: Path, lab: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a walk that came to its end says that the file belongs there [I15]."""
+
+    def opened(server: Sandbox) -> Workspace:
+        return Workspace(Settings(str(path), environ={**server.settings, "PLEXUS_ACCOUNT_KEY": "lab"}))
+
+    with opened(lab) as ws:
+        part_of(ws)
+    with Sandbox(Options()) as other:
+        other.put_all("ScoreResult", [record(f"other{n}") for n in range(4)])
+        with opened(other) as ws:
+            with monkeypatch.context() as small:
+                small.setattr("syncer.plexus.wire.Plexus.limits", Limits(page=2))
+                part_of(ws, models=["ScoreResult"], limit=2)
+            assert rows(path, "SELECT count(*) FROM mark WHERE token IS NOT NULL") == [(1,)]
+            assert removed(part_of(ws, models=["ScoreResult"], full=True)) == {}
+            assert len(ids(ws)) == 16
+
+
 def test_an_unfinished_job_that_is_gone_is_removed(synced: Workspace, lab: Sandbox) -> None:
     """Unfinished jobs are asked for by key at every pull, which is answer enough."""
     job = {"status": "PENDING", "itemId": "i", "accountId": "acc", "scorecardId": "card", **OLD}

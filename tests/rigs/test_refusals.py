@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -189,6 +191,30 @@ def test_what_failed_waits_for_its_own_time_in_every_process(
     assert (outbox(path), len(subject.applied(sandbox))) == ([], 1)
 
 
+def test_anybody_may_write_while_a_request_is_on_the_wire(
+    ws: Workspace, proxy: Proxy, sandbox: Sandbox, path: Path, still: clock.Virtual
+) -> None:
+    """A batch, a question about an upsert and a page of a pull: none of them leaves inside a transaction [I22]."""
+    kinds: set[bool] = set()
+    locked: list[int] = []
+
+    def look(request: Request) -> None:
+        kinds.add(request.writes)
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=1.0)) as file:
+            try:
+                file.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                locked.append(request.number)
+
+    proxy.look = look
+    account = ws.plexus.create("Account", {"name": "Lab", "key": "lab"})["id"]
+    with ws.plexus.transaction() as unit:
+        unit.create("Item", {"accountId": account, "externalId": "call-1"}, upsert=["externalId"])
+    assert ws.push("plexus").exit_code == 0
+    assert ws.pull("plexus", models=["Item"]).exit_code == 0
+    assert (locked, kinds) == ([], {True, False})
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_credentials_that_end_in_the_middle_stop_the_remote_and_cost_nothing(
     ws: Workspace, proxy: Proxy, sandbox: Sandbox, path: Path, subject: Subject, status: int, monkeypatch: pytest.MonkeyPatch
@@ -283,24 +309,6 @@ def test_a_body_that_left_once_keeps_its_key(
     auditor = proxy.look
     assert isinstance(auditor, Auditor)
     assert len(auditor.hashes) == 2
-
-
-def test_what_is_merged_leaves_under_a_new_key(
-    ws: Workspace, proxy: Proxy, sandbox: Sandbox, path: Path, still: clock.Virtual
-) -> None:
-    """An edit whose version was overtaken is merged and made anew: another condition, so another key [I4]."""
-    made = ws.plexus.create("Account", {"name": "Lab", "key": "lab"})["id"]
-    ws.push("plexus")
-    ws.plexus.update("Account", made, {"name": "Ours"})
-    clock.sleep(5)
-    sandbox.edit("Account", made, description="theirs")
-    before = rows(path, "SELECT idem_key FROM outbox")
-    assert ws.push("plexus").acked == 1
-    auditor = proxy.look
-    assert isinstance(auditor, Auditor)
-    assert len([text for text in auditor.hashes.values() if "Ours" in text]) == 2
-    assert rows(path, "SELECT idem_key FROM ledger WHERE op = 'update'") != before
-    assert sandbox.get("Account", made)["name"] == "Ours"  # type: ignore[index]
 
 
 def test_a_run_that_may_be_on_its_way_is_not_made_again_because_somebody_asks(
