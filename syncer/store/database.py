@@ -192,6 +192,7 @@ class Database:
                 raise RuntimeError("transactions do not nest")
             connection.execute("BEGIN IMMEDIATE")
             try:
+                version.unchanged(connection, self.path)
                 yield Transaction(connection)
                 failpoints.reached("before-commit")
                 self._stay()
@@ -243,7 +244,9 @@ class Database:
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on a connection that cannot write, one per thread; it never waits for a writer."""
         with translating(self.path):
-            return work(Transaction(self._reading()))
+            connection = self._reading()
+            version.unchanged(connection, self.path)
+            return work(Transaction(connection))
 
     def _reading(self) -> sqlite3.Connection:
         if self._pid != os.getpid():

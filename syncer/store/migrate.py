@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from syncer import clock, failpoints
@@ -51,7 +52,7 @@ def upgrade(path: Path) -> tuple[str, str, Path | None]:
             record=str(path),
             hint="upgrade syncer: pip install -U syncer",
         )
-    kept = backup(path, _free(path.with_name(f"{path.name}.{before}.{_compact_now()}.bak")))
+    kept = _kept(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
     failpoints.reached("backup-taken")
     _to_head(path, "full")
     return before, version.head(), kept
@@ -60,9 +61,26 @@ def upgrade(path: Path) -> tuple[str, str, Path | None]:
 def backup(path: Path, target: Path) -> Path:
     """A complete copy of the database at ``target``, taken while others may write. Raises: DatabaseError."""
     version.must_exist(path)
-    if target.exists():
-        raise DatabaseError("the backup would overwrite a file", record=str(target), hint="choose another name")
-    reserved(target)
+    try:
+        reserved(target, new=True)
+    except FileExistsError as exc:
+        raise DatabaseError("the backup would overwrite a file", record=str(target), hint="choose another name") from exc
+    return _copied(path, target)
+
+
+def _kept(path: Path, target: Path) -> Path:
+    """A backup at ``target``, numbered when there is such a file: an upgrade repeated within a second, or two at once."""
+    free = target
+    for number in count(2):
+        with suppress(FileExistsError):
+            reserved(free, new=True)
+            break
+        free = target.with_name(f"{target.stem}.{number}{target.suffix}")
+    return _copied(path, free)
+
+
+def _copied(path: Path, target: Path) -> Path:
+    """The database copied into the empty file at ``target``, which is ours alone."""
     try:
         with translating(path), closing(_reading(path)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
@@ -94,16 +112,6 @@ def _reading(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(reading_uri(path), uri=True)
     connection.execute("PRAGMA busy_timeout=10000")
     return connection
-
-
-def _free(target: Path) -> Path:
-    """``target``, numbered when there is such a file: an upgrade repeated within a second is no reason to fail."""
-    number = 1
-    free = target
-    while free.exists():
-        number += 1
-        free = target.with_name(f"{target.stem}.{number}{target.suffix}")
-    return free
 
 
 def _compact_now() -> str:

@@ -49,10 +49,10 @@ def folder_ready(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True)
 
 
-def reserved(path: Path) -> None:
-    """Create ``path`` for its owner only, before anything is written to it.
+def reserved(path: Path, *, new: bool = False) -> None:
+    """Create ``path`` for its owner only, before anything is written to it; with ``new`` only where nothing is.
 
-    Raises: ReadOnlyDatabase; CorruptDatabase where a log lies that some other file of this name has left.
+    Raises: ReadOnlyDatabase; CorruptDatabase where a log lies that some other file of this name has left; FileExistsError.
     """
     try:
         folder_ready(path)
@@ -63,8 +63,10 @@ def reserved(path: Path) -> None:
                 record=str(log),
                 hint="put the file back, or restore the newest backup; only then move the log away",
             )
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | (os.O_EXCL if new else 0), 0o600))
     except OSError as exc:
+        if new and isinstance(exc, FileExistsError):
+            raise
         raise ReadOnlyDatabase(
             "the database cannot be created",
             record=str(path),

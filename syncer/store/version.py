@@ -8,10 +8,18 @@ import stat
 from functools import cache
 from pathlib import Path
 
-from syncer.errors import DatabaseError, NewerDatabase, NotOurDatabase, OlderDatabase, ReadOnlyDatabase
+from syncer.errors import (
+    CorruptDatabase,
+    DatabaseError,
+    NewerDatabase,
+    NotOurDatabase,
+    OlderDatabase,
+    ReadOnlyDatabase,
+)
 from syncer.store.faults import translated
 
 APPLICATION_ID = 0x53594E43  # "SYNC", in the header of every file of ours
+_STATED = "SELECT version_num FROM alembic_version"
 
 
 def migrations() -> Path:
@@ -34,7 +42,7 @@ def must_exist(path: Path) -> None:
 
 
 def is_there(path: Path) -> int | None:
-    """The size of the file at ``path``, None when there is none. Raises: NotOurDatabase for a folder, ReadOnlyDatabase."""
+    """The size of the file at ``path``, None when there is none. Raises: NotOurDatabase, ReadOnlyDatabase."""
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -45,6 +53,8 @@ def is_there(path: Path) -> int | None:
         ) from exc
     if stat.S_ISDIR(found.st_mode):
         raise NotOurDatabase("the database path is a folder", record=str(path), hint="--db takes the path of a file")
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe waits for its other end, for ever
+        raise NotOurDatabase("the database path is no file", record=str(path), hint="--db takes the path of a file")
     return found.st_size
 
 
@@ -58,14 +68,31 @@ def revision(connection: sqlite3.Connection, path: Path) -> str | None:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables and application in (0, APPLICATION_ID):
             return None
-        if application != APPLICATION_ID or "alembic_version" not in tables:
+        if application != APPLICATION_ID:
             raise NotOurDatabase(
                 "the file is a database of another program", record=str(path), hint="choose another path with --db"
             )
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        rows = connection.execute(_STATED).fetchall() if "alembic_version" in tables else []
     except sqlite3.Error as exc:
         raise translated(exc, path) from exc
-    return str(row[0]) if row else None
+    if len(rows) != 1 or not re.fullmatch(r"\d{4}", str(rows[0][0])):
+        raise CorruptDatabase(  # neither empty nor old: init and upgrade could only do harm to what waits in it
+            "the database does not say which schema it holds",
+            record=str(path),
+            why=f"alembic_version holds {[row[0] for row in rows] or 'nothing'}",
+            hint="keep the file, and restore the newest backup",
+        )
+    return str(rows[0][0])
+
+
+def unchanged(connection: sqlite3.Connection, path: Path) -> None:
+    """As :func:`check`, cheap enough for every transaction: another program may upgrade a file that is open here."""
+    try:
+        stated = connection.execute(_STATED).fetchall()
+    except sqlite3.OperationalError:  # a table that is gone, or worse: the full check knows
+        stated = []
+    if stated != [(head(),)]:
+        check(connection, path)
 
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
