@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import Any
 
@@ -10,30 +9,16 @@ import sqlalchemy as sa
 
 from syncer.cache import rows
 from syncer.describe import Model
-from syncer.port import Op
-from syncer.store.core import LEDGER, MARK, OUTBOX
+from syncer.store.core import MARK, OUTBOX
 from syncer.store.database import Statement, Transaction
 
 _o = OUTBOX.c
-_l = LEDGER.c
-_listed = sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)
 _WAITING = Statement(
     sa.select(_o.key)
     .where(_o.remote == sa.bindparam("r"), _o.model == sa.bindparam("m"), _o.key > sa.bindparam("after"))
     .distinct()
     .order_by(_o.key)
     .limit(sa.bindparam("most"))
-)
-_MADE = Statement(
-    sa.select(_l.key, sa.func.max(_l.left_at))
-    .where(
-        _l.remote == sa.bindparam("r"),
-        _l.model == sa.bindparam("m"),
-        _l.op == Op.CREATE,
-        _l.door == "acked",
-        _l.key.in_(_listed),
-    )
-    .group_by(_l.key)
 )
 _PULLED = Statement(
     sa.select(sa.func.max(MARK.c.complete_at)).where(MARK.c.remote == sa.bindparam("r"), MARK.c.model == sa.bindparam("m"))
@@ -57,11 +42,6 @@ def _keys(model: Model) -> Statement:
 def waiting(tx: Transaction, model: Model, after: str, most: int) -> list[str]:
     """Up to ``most`` keys of records behind ``after`` for which anything waits, in order."""
     return [row[0] for row in tx.all(_WAITING, {"r": model.remote, "m": model.name, "after": after, "most": most})]
-
-
-def made_here(tx: Transaction, model: Model, names: list[str]) -> dict[str, str]:
-    """Those of these keys whose create was acknowledged, with the time."""
-    return {str(key): str(at) for key, at in tx.all(_MADE, {"r": model.remote, "m": model.name, "keys": json.dumps(names)})}
 
 
 def pulled_at(tx: Transaction, model: Model) -> str | None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from syncer.cache import events, rows
 from syncer.describe import Model, snake
-from syncer.store.core import LEDGER, OUTBOX
+from syncer.store.core import OUTBOX
 from syncer.store.database import Statement, Transaction
 
 _MAKE = (
@@ -42,12 +42,6 @@ _SOME = Statement(
     .limit(sa.bindparam("most"))
 )
 _THERE = Statement(_UNSEEN.delete().where(_UNSEEN.c.one == sa.bindparam("k1"), _UNSEEN.c.two == sa.bindparam("k2")))
-_listed = sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value
-_ACKED = Statement(
-    sa.select(LEDGER.c.key).where(
-        LEDGER.c.left_at >= sa.bindparam("since"), LEDGER.c.model == sa.bindparam("m"), LEDGER.c.key.in_(sa.select(_listed))
-    )
-)
 _WHY = "the remote has it no more"
 
 
@@ -129,11 +123,6 @@ def some(tx: Transaction, model: Model, after: str | None, most: int) -> list[st
 def cleared(tx: Transaction, model: Model, keys: Sequence[str]) -> None:
     """These are suspect no more."""
     tx.many(_THERE, [_pair(_values(model, key)) for key in keys])
-
-
-def acked_since(tx: Transaction, model: Model, keys: Sequence[str], since: str) -> set[str]:
-    """Those of ``keys`` of which a change has left since then: lists may not show yet what was just written."""
-    return {row[0] for row in tx.all(_ACKED, {"since": since, "m": model.name, "keys": json.dumps(list(keys))})}
 
 
 def remove(tx: Transaction, model: Model, keys: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from syncer import clock
-from syncer.cache import blocks, rows
+from syncer.cache import rows
 from syncer.cache.spool import Spool
 from syncer.describe import Model
 from syncer.engine.asking import Asking
@@ -15,6 +15,7 @@ from syncer.engine.drift import Drift, Kind, judged
 from syncer.engine.meeting import can_make
 from syncer.engine.repair import Repair, local_of
 from syncer.engine.verification import Compared, RemoteVerification
+from syncer.outbox import lately, made
 from syncer.outbox.lease import Lease
 from syncer.port import Row
 from syncer.store.database import Database, Transaction
@@ -22,7 +23,6 @@ from syncer.store.database import Database, Transaction
 T = TypeVar("T")
 
 _ASKED_AT_ONCE = 200
-_JUST_WRITTEN_S = 60.0
 _CLOCK_NOISE_S = 2.0  # the remote's clock is known to the second
 _NEWS = "written there after the last pull"
 
@@ -67,7 +67,7 @@ class Confirming:
     ) -> list[str]:
         """Count and mend what differs; keys of the rows that may be removed."""
         gone = []
-        made: dict[str, str] | None = None
+        ours: dict[str, str] | None = None
         for key, local in local_of(tx, model, keys).items():
             asked = key in answer
             record = answer[key] if asked else shown_ones.get(key)
@@ -81,9 +81,9 @@ class Confirming:
                 compared.equal += not local.changes and local.row is not None
                 continue
             if drift.kind is Kind.MISSING_THERE and not local.changes:
-                if made is None:
-                    made = blocks.made_here(tx, model, list(keys))
-                if self._explained(model, drift, made.get(key), asked):
+                if ours is None:
+                    ours = made.here(tx, model, list(keys))
+                if self._explained(model, drift, ours.get(key), asked):
                     gone.append(key)
             elif record is not None and self._is_news(model, drift, record):
                 drift.note = "; ".join(filter(None, (drift.note, _NEWS)))
@@ -95,7 +95,7 @@ class Confirming:
 
     def _explained(self, model: Model, drift: Drift, made_at: str | None, asked: bool) -> bool:
         """Say what is known about a record that is not there. True when its row may go."""
-        if made_at is not None and made_at > clock.after(-_JUST_WRITTEN_S):
+        if made_at is not None and made_at > lately.since():
             drift.note = "its create was acknowledged only just now, it may not show yet"
             return False
         if made_at is not None and can_make(model):

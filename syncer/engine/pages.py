@@ -13,7 +13,7 @@ from syncer.engine import meeting
 from syncer.engine.drift import differences, listed
 from syncer.engine.meeting import ASK
 from syncer.engine.waiting import rebase_row
-from syncer.outbox import queue
+from syncer.outbox import lately, queue
 from syncer.port import Op, Row, State
 from syncer.store.database import Transaction
 
@@ -31,8 +31,19 @@ class Stored:
     held: int = 0
 
 
-def apply(tx: Transaction, model: Model, page: Sequence[tuple[Any, ...]], rules: Preferences = ASK) -> Stored:
-    """Merge one page of stored tuples into the cache, ``rules`` saying who wins where both sides changed the same."""
+def apply(
+    tx: Transaction,
+    model: Model,
+    page: Sequence[tuple[Any, ...]],
+    rules: Preferences = ASK,
+    *,
+    current: bool = False,
+) -> Stored:
+    """Merge one page of stored tuples into the cache, ``rules`` saying who wins where both sides changed the same.
+
+    A record from before what has only just been acknowledged here is left out: lists and reads lag behind writes. It is
+    within the overlap of the next pull. ``current``: these are known to be from after it.
+    """
     if not page:
         return Stored()
     of = rows.sql(model)
@@ -42,13 +53,30 @@ def apply(tx: Transaction, model: Model, page: Sequence[tuple[Any, ...]], rules:
     there = rows.tuples(tx, model, keys)
     free = [key for key in keys if key not in waiting] if waiting else keys
     news = [key for key in free if not rows.equal(model, there.get(key), by_key[key])]
+    if not current:
+        past = _past(tx, model, {key: (there.get(key), by_key[key]) for key in news})
+        news = [key for key in news if key not in past]
     touched = rows.put(tx, model, [by_key[key] for key in news])
     changed = [key for key in news if key in there]
     added = len(news) - len(changed)
     _tell(tx, model, {key: (there[key], by_key[key]) for key in changed})
     for key in waiting:
-        merge(tx, model, key, of.as_row(by_key[key]), rules)
+        merge(tx, model, key, of.as_row(by_key[key]), rules, current=current)
     return Stored(added, touched - added, len(free) - touched, len(waiting))
+
+
+def _past(tx: Transaction, model: Model, found: Mapping[str, tuple[Sequence[Any] | None, Sequence[Any]]]) -> set[str]:
+    """Those of the records that are from before what we have just changed or deleted, by key: (what is here, record)."""
+    if model.changed_at not in model.by_name:
+        return set()
+    at = rows.sql(model).names.index(model.changed_at)
+    older = [key for key, (here, record) in found.items() if here is None or _before(record[at], here[at])]
+    acked = lately.acked(tx, model, older) if older else {}
+    return {key for key, op in acked.items() if (op == Op.DELETE) == (found[key][0] is None)}
+
+
+def _before(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and one < other
 
 
 def _tell(tx: Transaction, model: Model, changed: Mapping[str, tuple[Sequence[Any], Sequence[Any]]]) -> None:
@@ -59,15 +87,18 @@ def _tell(tx: Transaction, model: Model, changed: Mapping[str, tuple[Sequence[An
         events.note(tx, model, PULLED, [(key, listed(names), "") for key, names in fields.items() if names])
 
 
-def merge(tx: Transaction, model: Model, key: str, record: Row, rules: Preferences = ASK) -> None:
+def merge(tx: Transaction, model: Model, key: str, record: Row, rules: Preferences = ASK, *, current: bool = False) -> None:
     """Let ``record`` become the base of a row with waiting edits; what both sides changed is settled by a rule, or asked.
 
     Left alone: records whose create waits (the push compares them), and those with a change that may be applied
     already (its replay will tell). An action keeps what it sets: whether it may still be done is the remote's to say.
+    ``current`` as for :func:`apply`.
     """
     changes = queue.of_record(tx, model, key)
     base = bases.get(tx, model, key)
     if base is None or record == base or any(c.state in (State.SENDING, State.AMBIGUOUS) for c in changes):
+        return
+    if not current and _before(record.get(model.changed_at), base.get(model.changed_at)) and lately.acked(tx, model, [key]):
         return
     if len(changes) == 1 and changes[0].op == Op.DELETE:
         if record.get(model.changed_at) is None or record[model.changed_at] != base.get(model.changed_at):

@@ -63,7 +63,7 @@ class Repair:
             bases.put(tx, model, drift.key, record)
             rebase_row(tx, model, drift.key, record)
         else:
-            pages.apply(tx, model, [rows.sql(model).as_tuple(record)], self.rules)
+            pages.apply(tx, model, [rows.sql(model).as_tuple(record)], self.rules, current=True)
         after = local_of(tx, model, [drift.key])[drift.key]
         if judged(model, drift.key, after, record) is not None:
             return False

@@ -223,9 +223,9 @@ class Settler:
         if [c.op for c in waiting] == [Op.DELETE] and self._as_left(change, record):
             bases.put(self._tx, change.model, change.key, record)  # else our own write would look like somebody's edit
         elif waiting:
-            pages.merge(self._tx, change.model, change.key, record, self._rules)
+            pages.merge(self._tx, change.model, change.key, record, self._rules, current=True)
         elif rows.known(self._tx, change.model, [change.key]):
-            pages.apply(self._tx, change.model, [rows.sql(change.model).as_tuple(record)], self._rules)
+            pages.apply(self._tx, change.model, [rows.sql(change.model).as_tuple(record)], self._rules, current=True)
 
     def _as_left(self, change: Change, record: Row) -> bool:
         """True when nobody has edited the record since our change made it what it is."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncer import clock, failpoints
+from syncer import failpoints
 from syncer.cache import bases, rows, scans
 from syncer.cache.preferences import Preferences
 from syncer.describe import Model
@@ -18,7 +18,7 @@ from syncer.engine import meeting, pages
 from syncer.engine.asking import Asking
 from syncer.engine.position import Part
 from syncer.engine.report import Pulled, RemoteReport
-from syncer.outbox import queue
+from syncer.outbox import lately, queue
 from syncer.outbox.lease import Lease
 from syncer.plans import Each, Since
 from syncer.port import Op, Page, Row, State
@@ -27,7 +27,6 @@ from syncer.store.database import Database, Transaction
 _KEYS_A_CHECK = 200
 _FEW = 20
 _PART = 5
-_JUST_WRITTEN_S = 60.0
 
 
 @dataclass
@@ -135,8 +134,7 @@ class Sweep:
 
     def _known(self, tx: Transaction, model: Model, keys: Sequence[str]) -> dict[str, Row]:
         """The rows of ``keys``, without those whose changes have only just left."""
-        since = clock.after(-_JUST_WRITTEN_S, clock.parsed(self.began))
-        fresh = scans.acked_since(tx, model, keys, since) if keys else set()
+        fresh = lately.acked(tx, model, keys, self.began) if keys else {}
         return {key: row for key, row in rows.get_many(tx, model, keys).items() if key not in fresh}
 
     def _still_there(self, tx: Transaction, model: Model, there: Mapping[str, Row], counts: Pulled) -> None:

@@ -1,7 +1,8 @@
 """Making room: what the file remembers of things long done is removed, and only its count is kept.
 
 Nothing that waits is touched, nor what it needs. A ledger line leaves its door and its number behind as one more in
-``pruned``, in the transaction that removes it, so that the ledger closes after any crash.
+``pruned``, in the transaction that removes it, so that the ledger closes after any crash; and one of a create that was
+acknowledged leaves the record's key in ``made``, without which ``verify`` could not tell what was made here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from syncer.outbox import made
 from syncer.store.core import ATTEMPT, CONFLICT, EVENT, LEDGER, OUTBOX, PRUNED, SYNC_RUN
 from syncer.store.database import Database, Statement, Transaction
 
@@ -118,4 +120,5 @@ def _removed(tx: Transaction, name: str, found: list[tuple[int, str]]) -> None:
     for door, n in Counter(door for _, door in found).items():
         tx.run(_COUNT, {"d": door})
         tx.run(_ADD, {"d": door, "n": n, "h": max(number for number, passed in found if passed == door)})
+    made.keep(tx, listed["ids"])
     tx.run(_LEAVE, listed)

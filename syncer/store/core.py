@@ -64,6 +64,7 @@ LEDGER = sa.Table(
     _text("body_hash"),
     _text("reason"),
 )
+sa.Index("ix_ledger_record", LEDGER.c.model, LEDGER.c.key)
 
 PRUNED = sa.Table(
     "pruned",  # changes whose lines were removed from the ledger, so that it closes without them
@@ -71,6 +72,16 @@ PRUNED = sa.Table(
     sa.Column("door", sa.Text, primary_key=True),
     sa.Column("changes", sa.Integer, nullable=False),
     sa.Column("highest", sa.Integer, nullable=False),  # the largest of their numbers
+    sqlite_with_rowid=False,
+)
+
+MADE = sa.Table(
+    "made",  # records whose acknowledged creates were pruned: that they were made here stays known
+    METADATA,
+    sa.Column("remote", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    _text("made_at", null=False),  # when it was acknowledged
     sqlite_with_rowid=False,
 )
 

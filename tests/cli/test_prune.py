@@ -113,6 +113,40 @@ def test_conflicts_stay_until_they_are_settled(synced: Workspace, old: dict[str,
     assert prune.prune(synced.database, CUT).conflicts == 1
 
 
+def test_what_was_made_here_is_known_after_a_prune(
+    synced: Workspace, old: dict[str, str], sandbox: Sandbox, path: Path
+) -> None:
+    """A record we made, and the remote has lost since, is told as lost, kept, and sent again on demand [I24 I25]."""
+    with clock.using(clock.Virtual(NOW)):
+        prune.prune(synced.database, CUT)
+        assert rows(path, "SELECT count(*) FROM ledger WHERE key = ?", old["itemId"]) == [(0,)]
+        sandbox.drop("Item", old["itemId"])
+        seen = synced.verify("plexus", models=["Item"], repair=True).remotes["plexus"].models["Item"]
+        assert [(str(drift.kind), drift.mended) for drift in seen.drifts] == [("lost there", None)]
+        assert synced.plexus.get("Item", old["itemId"]) is not None
+        assert synced.verify("plexus", models=["Item"], repair=True, resend=True).equal
+        assert synced.sync(wait_s=0).exit_code == 3  # the parked one still is
+    assert sandbox.get("Item", old["itemId"]) is not None
+
+
+def test_what_was_deleted_again_leaves_nothing(synced: Workspace, old: dict[str, str], path: Path) -> None:
+    """Of what a prune forgets, only records that were made here and not deleted leave a trace, in whatever order they go."""
+    kept = "SELECT count(*) FROM made"
+    with clock.using(clock.Virtual(LONG_AGO)) as then:
+        key = synced.plexus.create("Item", {"accountId": old["accountId"], "text": "short-lived"})["id"]
+        synced.push(wait_s=0)
+        before = rows(path, "SELECT count(DISTINCT key) FROM ledger WHERE op = 'create' AND door = 'acked'")[0][0]
+        then.sleep(3600)
+        synced.plexus.delete("Item", key)
+        synced.push(wait_s=0)
+    with clock.using(clock.Virtual(NOW)):
+        prune.prune(synced.database, clock.stored(LONG_AGO + timedelta(minutes=30)))
+        assert rows(path, "SELECT count(*) FROM ledger WHERE key = ?", key) == [(1,)]
+        assert rows(path, f"{kept} WHERE key = ?", key) == [(0,)]
+        prune.prune(synced.database, clock.after(1.0))
+        assert rows(path, kept) == [(before - 1,)]
+
+
 @pytest.mark.parametrize("place", ["before-commit:1", "before-commit:3", "after-commit:1", "after-commit:2"])
 def test_a_prune_that_is_killed_can_be_repeated(synced: Workspace, old: dict[str, str], fresh: Syncer, place: str) -> None:
     """Line and count go in one commit: SIGKILL anywhere leaves books that close, and the next prune ends it [I2]."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
@@ -19,6 +18,7 @@ from syncer import Workspace, clock
 from syncer.errors import DatabaseError, NewerDatabase, OlderDatabase
 from syncer.sandbox.server import Sandbox
 from syncer.store import migrate, version
+from syncer.store.database import Database
 from tests.cli.conftest import Syncer
 from tests.files import rows, write
 from tests.rigs.released import SCHEMAS, Left, contents, program_before, unpacked
@@ -147,16 +147,16 @@ def _arrived(left: Left, ws: Workspace, sandbox: Sandbox) -> int:
 
 def test_an_upgrade_that_fails_half_way_can_be_repeated(left: Left) -> None:
     """A migration that meets a table of somebody's own undoes all it did; once that is gone the next try succeeds [I20]."""
-    write(left.path, "CREATE TABLE event (mine)")  # the last migration makes one, after others
+    write(left.path, "CREATE TABLE made (mine)")  # the last migration makes one, after others
     before = contents(left.path)
     with pytest.raises(DatabaseError) as caught:
         migrate.upgrade(left.path)
-    assert "event" in caught.value.sentence
+    assert "made" in caught.value.sentence
     assert contents(left.path) == before
     assert rows(left.path, "SELECT version_num FROM alembic_version") == [(left.schema,)]
-    write(left.path, "DROP TABLE event")
+    write(left.path, "DROP TABLE made")
     assert migrate.upgrade(left.path)[1] == version.head()  # in the same second: its backup takes another name
-    del before["event"]
+    del before["made"]
     assert contents(left.path, before) == before
     assert len(list(left.path.parent.glob("*.bak"))) == 2
 
@@ -207,7 +207,10 @@ def test_a_downgrade_that_would_lose_changes_is_refused(schema: str, tmp_path: P
 def _downgrade(path: Path, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(version.migrations()))
-    engine = sa.create_engine(f"sqlite:///{path}", poolclass=sa.pool.NullPool)
-    with engine.connect() as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
+    database = Database(path)  # whose transactions hold changes of the schema too, as those of an upgrade do
+    try:
+        with database.engine.connect() as connection, connection.begin():
+            config.attributes["connection"] = connection
+            command.downgrade(config, revision)
+    finally:
+        database.close()
