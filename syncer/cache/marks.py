@@ -26,8 +26,8 @@ _insert = sqlite_insert(MARK).values({n: sa.bindparam(n) for n in (*_KEY, *_REST
 _PUT = Statement(_insert.on_conflict_do_update(index_elements=list(_KEY), set_={n: _insert.excluded[n] for n in _REST}))
 _OF_MODEL = (_m.remote == sa.bindparam("r"), _m.model == sa.bindparam("m"))
 _FORGET = Statement(MARK.delete().where(*_OF))
-_UNREAD = Statement(
-    sa.select(_m.partition)
+_STARTING = Statement(
+    sa.select(*(_m[n] for n in _REST))
     .where(*_OF_MODEL, sa.func.substr(_m.partition, 1, sa.func.length(sa.bindparam("start"))) == sa.bindparam("start"))
     .order_by(_m.partition)
 )
@@ -101,6 +101,18 @@ def forget(tx: Transaction, model: Model, partition: str) -> None:
         tx.run(_FORGET, (model.remote, model.name, Mark(known).scope))
 
 
+def begun(tx: Transaction, model: Model, partition: str, place: str | None) -> list[tuple[str, Mark]]:
+    """The marks of ``partition`` at ``place``, whatever narrows it, each with the name of its scope."""
+    end = f"{_AT}{place}" if place else ""
+    found: dict[str, Mark] = {}
+    for row in tx.all(_STARTING, {"r": model.remote, "m": model.name, "start": partition}):
+        name = str(row[0])
+        scope = name if _AT in name else f"{name}{end}"  # of before places were told apart
+        if scope.endswith(end) and scope[len(partition) :][:1] in ("", " "):
+            found[scope] = Mark(*row)
+    return list(found.items())
+
+
 def completed(tx: Transaction, remote: str, place: str | None) -> bool:
     """Whether anything of the remote was ever pulled to its end at this address."""
     return tx.one(_COMPLETED, {"r": remote, "end": f"{_AT}{place}"}) is not None
@@ -118,7 +130,7 @@ def add_unread(tx: Transaction, model: Model, scope: str, parents: Iterable[str]
 def unread(tx: Transaction, model: Model, scope: str) -> list[str]:
     """The parents that :func:`add_unread` was told of, in order."""
     start = f"{_UNREAD_START}{scope}: "
-    return [row[0][len(start) :] for row in tx.all(_UNREAD, {"r": model.remote, "m": model.name, "start": start})]
+    return [row[0][len(start) :] for row in tx.all(_STARTING, {"r": model.remote, "m": model.name, "start": start})]
 
 
 def read(tx: Transaction, model: Model, scope: str, parent: str) -> None:

@@ -10,6 +10,7 @@ from syncer import clock
 from syncer.cache import rows
 from syncer.cache.spool import Spool
 from syncer.describe import Model
+from syncer.engine import latecomers
 from syncer.engine.asking import Asking
 from syncer.engine.drift import Drift, Kind, judged
 from syncer.engine.meeting import can_make
@@ -17,7 +18,7 @@ from syncer.engine.repair import Repair, local_of
 from syncer.engine.verification import Compared, RemoteVerification
 from syncer.outbox import lately, made
 from syncer.outbox.lease import Lease
-from syncer.port import Row
+from syncer.port import Remote, Row
 from syncer.store.database import Database, Transaction
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Confirming:
     """
 
     database: Database
+    remote: Remote
     lease: Lease
     report: RemoteVerification
     repair: Repair | None
@@ -88,8 +90,10 @@ class Confirming:
             elif record is not None and self._is_news(model, drift, record):
                 drift.note = "; ".join(filter(None, (drift.note, _NEWS)))
                 compared.news += 1
-            if self.repair is not None and self.repair.mend(tx, model, drift, local, record):
-                self.report.conflicts += 1
+            if self.repair is not None:
+                if record is not None:
+                    latecomers.note(tx, self.remote, model, [rows.sql(model).as_tuple(record)])
+                self.report.conflicts += self.repair.mend(tx, model, drift, local, record)
             compared.add(drift)
         return gone
 

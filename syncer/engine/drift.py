@@ -107,11 +107,7 @@ def unsound(model: Model, key: str, local: Local) -> Drift | None:
     if local.base is None or local.changes[0].op == Op.CREATE:
         return None
     edited = {name for change in local.changes for name in change.fields} | {model.changed_at}
-    fields = {
-        f.name: (local.row.get(f.name), local.base.get(f.name))
-        for f in model.fields
-        if not f.here_only and f.name not in edited and not same(f, local.row.get(f.name), local.base.get(f.name))
-    }
+    fields = {n: pair for n, pair in differences(model, local.row, local.base).items() if n not in edited}
     note = "differs from what its edits were based on, in fields that no edit names"
     return Drift(model.name, key, Kind.UNSOUND, fields, note) if fields else None
 

@@ -103,6 +103,8 @@ def merge(tx: Transaction, model: Model, key: str, record: Row, rules: Preferenc
     if len(changes) == 1 and changes[0].op == Op.DELETE:
         if record.get(model.changed_at) is None or record[model.changed_at] != base.get(model.changed_at):
             meeting.deleted_here(tx, changes[0], record, rules)
+        else:
+            bases.put(tx, model, key, record)  # nobody has edited it: we had not seen all of it
     elif all(c.op == Op.UPDATE for c in changes) and rows.known(tx, model, [key]):
         meeting.edited_there(tx, changes, record, rules)
     elif all(c.edits for c in changes):

@@ -27,7 +27,7 @@ class Parts:
         self._remote = remote.name
         self._selection = selection
         self._settings = remote.partitions()
-        self._place = next(iter(self._settings.get("place", ())), None)
+        self._place = place_of(remote)
         self._keys: dict[str, frozenset[str]] = {}
 
     def walked_before(self, tx: Transaction) -> bool:
@@ -150,6 +150,11 @@ class Parts:
                 raise self._selection.wrong(entry, f"{entry} names no {model.name} that is known here: {name!r}", hint)
             found.update(keys)
         return frozenset(found)
+
+
+def place_of(remote: Remote) -> str | None:
+    """The address of a remote, without which marks say nothing."""
+    return next(iter(remote.partitions().get("place", ())), None)
 
 
 def _some(names: Iterable[str]) -> str:

@@ -68,7 +68,7 @@ class Verify:
         self._repair = repair
         self._wait_s = wait_s
         self._random = random or Random()
-        self._confirming = Confirming(database, lease, report, repair, picked=sample is not None)
+        self._confirming = Confirming(database, remote, lease, report, repair, picked=sample is not None)
 
     def run(self) -> None:
         """Compare every model that is asked for. Raises: RemoteError when the remote cannot be used, UsageError."""

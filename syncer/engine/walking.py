@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from syncer import clock, failpoints
-from syncer.cache import marks, rows
+from syncer.cache import marks
 from syncer.cache.marks import Mark
 from syncer.cache.preferences import Preferences
 from syncer.describe import Model
-from syncer.engine import adopting, pages, position
+from syncer.engine import adopting, latecomers, pages, position
 from syncer.engine.asking import Asking
-from syncer.engine.parts import Parts, watching
+from syncer.engine.parts import Parts
 from syncer.engine.position import Part
 from syncer.engine.report import Progress, Pulled, RemoteReport, Watch
 from syncer.engine.sweep import Sweep
@@ -21,7 +21,7 @@ from syncer.errors import RemoteRefused
 from syncer.outbox.lease import Lease
 from syncer.plans import Listing
 from syncer.port import Ask, Page, Remote
-from syncer.store.database import Database, Transaction
+from syncer.store.database import Database
 
 _FAR_OFF_S = 300.0
 
@@ -155,10 +155,8 @@ class Walk:
         with self.database.transaction() as tx:
             self.lease.renew(tx)
             twice = adopting.adopt(tx, self.remote.models, model, page.made) if page.made else []
-            late = self._late(tx, model, wanted)
+            latecomers.note(tx, self.remote, model, wanted)
             stored = pages.apply(tx, model, wanted, self.rules)
-            for child, scope, keys in late:
-                marks.add_unread(tx, child, scope, keys)
             marks.put(tx, model, mark)
             if swept:
                 self.sweep.saw(tx, part, page)
@@ -181,21 +179,6 @@ class Walk:
         done = counts.added + counts.changed + counts.unchanged + counts.held
         self.watch(Progress(self.remote.name, "pull", model.name, done))
         return mark, seen
-
-    def _late(self, tx: Transaction, model: Model, found: Sequence[tuple[Any, ...]]) -> list[tuple[Model, str, list[str]]]:
-        """New records too old for the marks of what is under them: (model, scope, keys of these parents)."""
-        late = []
-        for child, plan in watching(self.remote.models, model):
-            scope = self.parts.each_scope(plan)
-            mark = marks.get(tx, child, scope)
-            until = position.earlier(mark.position or mark.started_at, position.OVERLAP_S)
-            if until is not None:
-                of = rows.sql(model)
-                at = of.names.index(model.changed_at)
-                old = [of.key_of(values) for values in found if (values[at] or "") < until]
-                known = rows.known(tx, model, old) if old else set()
-                late.append((child, scope, [key for key in old if key not in known]))
-        return late
 
     def compare_clocks(self, server_time: str | None) -> None:
         """Say once when this machine's clock is far off: times of local writes are taken from it."""

@@ -358,3 +358,14 @@ def test_a_job_pushed_days_late_is_found(synced: Workspace, lab: Sandbox, frozen
     synced.pull()
     lab.put("ScoringJob", {"id": "late", **job, "createdAt": text(NOON - timedelta(days=5)), "updatedAt": now})
     assert added(synced, "ScoringJob") == 1
+
+
+def test_children_of_a_late_parent_that_a_narrowed_pull_brought_are_not_skipped(synced: Workspace, lab: Sandbox) -> None:
+    """A pull of tasks alone, of one account only, brings an old task: the usual pulls ask for its stages all the same."""
+    lab.put("Task", task("first"))
+    synced.pull()
+    lab.put("Task", task("old"))
+    lab.put("TaskStage", stage("old"))
+    synced.pull("plexus", models=["Task"], full=True, accounts=["lab"])
+    assert keys(synced, "Task") == ["first", "old"]
+    assert added(synced, "TaskStage") == 1

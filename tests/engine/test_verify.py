@@ -760,3 +760,39 @@ def test_a_row_edited_at_the_last_moment_stays(scored: dict[str, Any], synced: W
         part = Compared("ScoreResult", here=5, there=4)
         Repair().remove(synced.database, held, MODELS["ScoreResult"], spool, part, RemoteVerification("plexus"))
     assert (part.mended, rows(path, "SELECT value FROM plexus_score_result")) == (0, [("ours",)])
+
+
+def test_children_of_what_repair_fetched_come_with_the_next_pull(synced: Workspace, sandbox: Sandbox) -> None:
+    """A finished task of long ago that only repair has brought: its stages are asked for as if a pull had brought it."""
+    an_account(sandbox)
+    when = {"createdAt": LATER, "updatedAt": LATER}
+    done = {"accountId": "acc", "type": "t", "status": "COMPLETED", "target": "x", "command": "c", **when}
+    sandbox.put("Task", {"id": "first", **done})
+    synced.pull("plexus")
+    sandbox.put("Task", {"id": "old", **done})
+    sandbox.put("TaskStage", {"id": "s", "taskId": "old", "name": "n", "order": 1, "status": "COMPLETED", **when})
+    assert synced.verify("plexus", models=["Task"], repair=True).equal
+    synced.pull("plexus")
+    assert [found["id"] for found in synced.plexus.find("TaskStage")] == ["s"]
+
+
+def test_unknown_fields_under_a_waiting_edit_are_found(scored: dict[str, Any], synced: Workspace, path: Path) -> None:
+    """I17: what the remote sends besides its description belongs to the base too; how it spells times does not matter."""
+    synced.plexus.update("ScoreResult", scored["id"], {"value": "ours"})
+    write(path, """UPDATE plexus_score_result SET extra = '{"planted":1}'""")
+    assert found(synced.verify("plexus")) == [("unsound here", "ScoreResult", ["extra"])]
+    assert synced.verify("plexus", repair=True).exit_code == 0
+    assert rows(path, "SELECT value, extra FROM plexus_score_result") == [("ours", None)]
+
+
+def test_the_base_of_a_waiting_delete_is_mended(
+    scored: dict[str, Any], synced: Workspace, sandbox: Sandbox, path: Path
+) -> None:
+    """I17: the version is the one we saw, so nobody edited it: what differs is our base, and the delete goes out."""
+    synced.plexus.delete("ScoreResult", scored["id"])
+    write(path, "UPDATE base SET record = json_set(record, '$.explanation', 'planted')")
+    assert found(synced.verify("plexus")) == [("different", "ScoreResult", ["explanation"])]
+    assert synced.verify("plexus", repair=True).exit_code == 0
+    assert synced.verify("plexus").exit_code == 0
+    assert synced.sync("plexus").exit_code == 0
+    assert sandbox.get("ScoreResult", scored["id"]) is None
