@@ -25,7 +25,7 @@ from syncer.errors import RemoteError, RemoteRefused, SettingError
 from syncer.http import failures
 from syncer.http.failures import NotSent, ReplyLost
 from syncer.http.requestids import identified
-from syncer.http.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Answer, Session, checked_url
+from syncer.http.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Answer, Session, checked_secret, checked_url
 from syncer.port import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row, State
 from syncer.values import dumps
 from syncer.version import __version__
@@ -47,6 +47,7 @@ class Abeja:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
         self._url = checked_url("ABEJA_API_URL", settings.get("api_url", DEFAULT_API_URL)).rstrip("/")
+        checked_secret("PLATFORM_AUTH_TOKEN", settings.get("auth_token", ""))
         self._timeout_s = _seconds(settings.get("timeout_s"))
         self._strict = _flag(settings.get("strict"))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,15 +16,20 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from syncer import failpoints
-from syncer.errors import SettingError
 from syncer.http.failures import NotSent, ReplyLost
-from syncer.http.secrecy import spellings
+from syncer.http.places import ca_bundle, checked_secret, checked_url
+from syncer.http.secrecy import Hider
 from syncer.redact import redacted
+
+__all__ = ["CONNECT_TIMEOUT_S", "READ_TIMEOUT_S", "Answer", "Session", "checked_secret", "checked_url"]
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 35.0
+MOST_BYTES = 256 * 1024 * 1024
+"""The longest answer that is read: all that a page or a batch can be, and much less than a machine's memory."""
 _CREDENTIALS = ("authorization", "x-api-key")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PIECE = 64 * 1024
+_PATIENCE = 10  # an answer that trickles in for so many times the wait for its next byte never ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,47 +47,77 @@ class Answer:
         return "text/html" in self.headers.get("Content-Type", "") or self.body[:64].lstrip()[:1] == b"<"
 
 
-def checked_url(setting: str, url: str) -> str:
-    """``url`` if credentials may be sent there. Raises: SettingError naming ``setting``."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingError(f"{setting} is not a web address", why=redacted(url), hint="it starts with https://")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise SettingError(
-            f"{setting} would send credentials unencrypted",
-            why=f"plain http to {parts.hostname}",
-            hint="use https://; plain http is only for this machine",
-        )
-    if parts.username or parts.password:
-        raise SettingError(f"{setting} carries credentials in the address", hint="put them into their own settings")
-    return url
+_MEANINGS = (
+    ("Connection refused", "connection refused"),
+    ("Name or service not known", "the host name is not known"),
+    ("getaddrinfo", "the host name cannot be resolved"),
+    ("Temporary failure in name resolution", "the host name cannot be resolved"),
+    ("Network is unreachable", "the network is unreachable"),
+    ("No route to host", "no route to the host"),
+    ("Connection reset", "the connection was reset"),
+    ("Remote end closed", "the connection was closed before an answer came"),
+    ("CERTIFICATE_VERIFY_FAILED", "the certificate of the host cannot be verified"),
+    ("IncompleteRead", "the answer was cut off"),
+)
+
+
+class _Straight(requests.Session):
+    """Redirects are answers like others: nobody even looks where they lead."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
+
+
+_under_way: ContextVar[Hider | None] = ContextVar("syncer_under_way", default=None)
+
+
+class _Discreet(logging.Filter):
+    """What is logged below us while a request of ours is under way: urllib3 quotes headers that it cannot read."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always True; credentials are out of it then."""
+        hider = _under_way.get()
+        if hider is not None:
+            record.msg, record.args, record.exc_info = hider.hidden_text(record.getMessage()), (), None
+        return True
+
+
+logging.getLogger("urllib3.connection").addFilter(_Discreet())
 
 
 class Session:
     """Requests to one base address over one connection; used by one thread at a time.
 
-    ``timeout_s``: how long to wait for the connection, and for the answer.
+    ``timeout_s``: how long to wait for the connection, and for each next part of the answer; ``whole_s``: for all of it, ten
+    times that unless given. Raises: SettingError for a credential that no header can carry.
     """
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], *, timeout_s: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout_s: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+        whole_s: float | None = None,
     ) -> None:
         self._url = url
         self._timeout_s = timeout_s
-        self._session = requests.Session()
+        self._whole_s = whole_s or _PATIENCE * timeout_s[1]
+        self._session = _Straight()
         # Reading the environment anew for each request costs a quarter of a small one; .netrc must never override a token.
         if urlsplit(url).scheme == "https":  # plain http never leaves this machine, not even by way of a proxy
             self._session.proxies.update(get_environ_proxies(url))
         self._session.trust_env = False
         self._session.headers.update(headers)
-        given = (value for name, value in headers.items() if name.lower() in _CREDENTIALS)
-        self._secrets = [spelling.encode() for value in given for spelling in spellings(value)]
+        self._hider = Hider(
+            checked_secret("the credential", value) for name, value in headers.items() if name.lower() in _CREDENTIALS
+        )
         # Called when the head of an answer is there and its body is not read.
         self._session.hooks["response"] = [lambda *_, **__: failpoints.reached("request-sent")]
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        self._verify = _ca_bundle()
+        self._verify = ca_bundle()
 
     def post(self, body: bytes, path: str = "") -> Answer:
         """The answer to one POST of JSON, to ``path`` below the base address. Raises: NotSent, ReplyLost."""
@@ -92,48 +129,82 @@ class Session:
 
     def _send(self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None) -> Answer:
         start = time.perf_counter()
+        mark = _under_way.set(self._hider)
+        try:
+            answer = self._asked(method, path, body, query, start)
+        finally:
+            _under_way.reset(mark)
+        if isinstance(answer, Exception):
+            raise answer  # here, so that nothing of the library's hangs on it: its errors hold the request and its headers
+        return answer
+
+    def _asked(
+        self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None, start: float
+    ) -> Answer | NotSent | ReplyLost:
         try:
             response = self._session.request(
                 method,
-                self._url + path,
+                self._url + (path if path[:1] in ("", "/") else f"/{path}"),  # never a longer host name, or another port
                 params=query,
                 data=body,
                 headers={"Content-Type": "application/json"},
                 timeout=self._timeout_s,
                 allow_redirects=False,
                 verify=self._verify,
+                stream=True,
             )
-        except (requests.ConnectTimeout, requests.exceptions.ProxyError) as exc:
-            raise NotSent(_why(exc, self._timeout_s)) from exc
-        except requests.exceptions.SSLError as exc:  # before ConnectionError, which it is
-            raise (NotSent if _never_encrypted(exc) else ReplyLost)(_why(exc, self._timeout_s)) from exc
-        except requests.ConnectionError as exc:
-            raise (NotSent if _never_connected(exc) else ReplyLost)(_why(exc, self._timeout_s)) from exc
-        except requests.RequestException as exc:
-            raise ReplyLost(_why(exc, self._timeout_s)) from exc
+            content = self._whole(response, start)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as exc:
+            return (NotSent if _never_sent(exc) else ReplyLost)(self._why(exc))
+        except ReplyLost as exc:
+            return exc
         said = {
-            name: self._hidden(value.encode("latin-1", "replace")).decode("latin-1")
+            name: self._hider.hidden(value.encode("latin-1", "replace")).decode("latin-1")
             for name, value in response.headers.items()
         }
         elapsed_s = time.perf_counter() - start
-        return Answer(response.status_code, self._hidden(response.content), CaseInsensitiveDict(said), elapsed_s)
+        return Answer(response.status_code, self._hider.hidden(content), CaseInsensitiveDict(said), elapsed_s)
 
-    def _hidden(self, content: bytes) -> bytes:
-        """What came back, without our credentials: what a remote says may be stored, and some say back what they got."""
-        for secret in self._secrets:
-            if secret in content:
-                content = content.replace(secret, b"***")
-        return content
+    def _whole(self, response: requests.Response, start: float) -> bytes:
+        """The body. Raises: ReplyLost for one that has no end."""
+        pieces, size, latest = [], 0, start + self._whole_s
+        try:
+            while piece := response.raw.read1(_PIECE, decode_content=True):
+                pieces.append(piece)
+                size += len(piece)
+                if size > MOST_BYTES:
+                    raise ReplyLost(f"the answer is longer than {MOST_BYTES // 1024**2} MB")
+                if time.perf_counter() > latest:
+                    raise ReplyLost(f"the answer had no end after {self._whole_s:g} s")
+        except BaseException:
+            response.close()
+            raise
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
+    def _why(self, exc: Exception) -> str:
+        """The innermost reason, short and without credentials."""
+        text = str(exc)
+        for marker, meaning in _MEANINGS:
+            if marker in text:
+                return meaning
+        if "Read timed out" in text:
+            return f"no answer within {self._timeout_s[1]:g} s"
+        if isinstance(exc, requests.ConnectTimeout):
+            return f"no connection within {self._timeout_s[0]:g} s"
+        return redacted(self._hider.hidden_text(f"{type(exc).__name__}: {text}"))[:300]
 
-def _ca_bundle() -> str | bool:
-    import os
 
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+def _never_sent(exc: Exception) -> bool:
+    """True when no byte of the request can have reached anybody."""
+    if isinstance(exc, requests.ConnectTimeout | requests.exceptions.ProxyError | ValueError):
+        return True  # a ValueError: what the library refuses to send
+    if isinstance(exc, requests.exceptions.SSLError):
+        return _never_encrypted(exc)
+    return isinstance(exc, requests.ConnectionError) and _never_connected(exc)
 
 
 def _never_encrypted(exc: BaseException) -> bool:
@@ -161,26 +232,3 @@ def _never_connected(exc: BaseException) -> bool:
             return False
         seen += 1
     return False
-
-
-def _why(exc: Exception, timeout_s: tuple[float, float]) -> str:
-    """The innermost reason, short and without addresses that may hold secrets."""
-    text = str(exc)
-    for marker, meaning in (
-        ("Connection refused", "connection refused"),
-        ("Name or service not known", "the host name is not known"),
-        ("getaddrinfo", "the host name cannot be resolved"),
-        ("Temporary failure in name resolution", "the host name cannot be resolved"),
-        ("Network is unreachable", "the network is unreachable"),
-        ("No route to host", "no route to the host"),
-        ("Read timed out", f"no answer within {timeout_s[1]:g} s"),
-        ("Connection reset", "the connection was reset"),
-        ("Remote end closed", "the connection was closed before an answer came"),
-        ("CERTIFICATE_VERIFY_FAILED", "the certificate of the host cannot be verified"),
-        ("IncompleteRead", "the answer was cut off"),
-    ):
-        if marker in text:
-            return meaning
-    if isinstance(exc, requests.ConnectTimeout):
-        return f"no connection within {timeout_s[0]:g} s"
-    return redacted(f"{type(exc).__name__}: {text}")[:300]

@@ -13,7 +13,7 @@ from syncer.http import failures
 from syncer.http.failures import NotSent, ReplyLost
 from syncer.http.graphql import Envelope, GraphError, Meaning, envelope
 from syncer.http.requestids import identified
-from syncer.http.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Answer, Session, checked_url
+from syncer.http.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Answer, Session, checked_secret, checked_url
 from syncer.plans import ByKey
 from syncer.plexus import answers, documents, forms, seeking, settings
 from syncer.plexus.asking import Questions, request
@@ -46,6 +46,7 @@ class Plexus:
     def __init__(self, settings: Mapping[str, str]) -> None:
         if "api_url" in settings:  # before anything is claimed for an address that credentials must not go to
             checked_url("PLEXUS_API_URL", settings["api_url"])
+        checked_secret("PLEXUS_API_KEY", settings.get("api_key", ""))
         self._settings = settings
         self._read_s = read_timeout_s(settings, READ_TIMEOUT_S)
         self._described = Described()

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from syncer.errors import SettingError
-from syncer.http.session import Session, checked_url
+from syncer.http.session import Session, checked_secret, checked_url
 from syncer.prefactor.bulk import BULK_PATH, BulkClient, executed
 from syncer.prefactor.config import HttpClientConfig
 from syncer.prefactor.endpoints import AgentInstanceClient, AgentSpanClient
@@ -149,10 +149,12 @@ class PrefactorHttpClient:
         config = self.config
         try:
             url = checked_url("api_url", config.api_url).rstrip("/")
+            checked_secret("api_token", config.api_token)
         except SettingError as exc:
             raise PrefactorClientError(exc.sentence) from exc
         headers = {"Authorization": f"Bearer {config.api_token}", "Accept": "application/json"}
-        session = Session(url, headers, timeout_s=(config.connect_timeout, config.request_timeout))
+        limits = (config.connect_timeout, config.request_timeout)
+        session = Session(url, headers, timeout_s=limits, whole_s=config.request_timeout)
         try:
             answer = session.get(path, {name: _spelled(value) for name, value in params.items() if value is not None})
         finally:

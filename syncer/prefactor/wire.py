@@ -15,7 +15,7 @@ from syncer.errors import RemoteError, RemoteRefused, Unreachable
 from syncer.http import failures
 from syncer.http.failures import NotSent, ReplyLost
 from syncer.http.requestids import request_id
-from syncer.http.session import Answer, Session, checked_url
+from syncer.http.session import Answer, Session, checked_secret, checked_url
 from syncer.port import PLANNED, Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row
 from syncer.prefactor import answers, forms, settings
 from syncer.prefactor.answers import Meaning, Said, Told
@@ -39,6 +39,7 @@ class Prefactor:
     def __init__(self, settings: Mapping[str, str]) -> None:
         if "api_url" in settings:  # before anything is claimed for an address that credentials must not go to
             checked_url("PREFACTOR_API_URL", settings["api_url"])
+        checked_secret("PREFACTOR_API_TOKEN", settings.get("api_token", ""))
         self._settings = settings
 
     def missing(self) -> list[str]:

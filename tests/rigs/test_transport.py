@@ -207,3 +207,20 @@ def test_the_client_of_abeja_keeps_its_token_at_home(path: Path, elsewhere: Host
             ws.push("abeja")
         assert ws.status().live == 1
     assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("bad", ["\r\nX-Evil: 1", "\u20ac"])
+def test_a_token_no_header_can_carry_spends_nothing(path: Path, elsewhere: Hostile, bad: str) -> None:
+    """A line end or a euro sign inside of a token: a wrong setting for each remote, told without it, nothing claimed [I25 I2]."""
+    environ = {**addresses(elsewhere), **{name: f"{token}{bad}x" for name, token in TOKENS.items()}}
+    with Workspace(Settings(str(path), environ=environ)) as ws:
+        written(ws)
+        for remote, setting in zip(("plexus", "prefactor", "abeja"), TOKENS, strict=True):
+            with pytest.raises(SettingError, match=f"{setting} cannot be sent") as caught:
+                ws.push(remote, wait_s=0)
+            assert CORE not in caught.value.sentence
+        assert ws.query("SELECT DISTINCT state, attempts, reason FROM outbox") == [
+            {"state": "pending", "attempts": 0, "reason": None}
+        ]
+    assert elsewhere.asked == []
+    assert CORE.encode() not in path.read_bytes()
