@@ -9,7 +9,7 @@ import traceback
 import click
 
 from syncer.cli.app import App
-from syncer.cli.harmless import harmless
+from syncer.cli.harmless import harmless, harmless_lines
 from syncer.cli.render import say_json, styled
 from syncer.errors import SettingError, SyncerError, UsageError
 
@@ -46,7 +46,7 @@ def _said(exc: BaseException, app: App) -> int:
         return INTERRUPTED
     error = worded(exc)
     if app.verbose:
-        sys.stderr.write(app.hidden("".join(traceback.format_exception(exc))))
+        sys.stderr.write(harmless_lines(app.hidden("".join(traceback.format_exception(exc)))))
     _tell(error.sentence, error.hint, app)
     if app.json:
         facts = {name: value and app.hidden(value) for name, value in error.as_dict().items()}
@@ -59,7 +59,7 @@ def _tell(sentence: str, hint: str | None, app: App) -> None:
     name = styled("syncer:", "red", stream=sys.stderr)
     sys.stderr.write(f"{name} {harmless(app.hidden(sentence))}\n")
     if hint:
-        sys.stderr.write(f"  -> {harmless(hint)}\n")
+        sys.stderr.write(f"  -> {harmless(app.hidden(hint))}\n")
 
 
 def worded(exc: BaseException) -> SyncerError:

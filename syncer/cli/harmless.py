@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 # Control characters (C1 too: \x9b starts a command on some terminals), what reverses the direction of text, line
-# separators, and half characters that no encoding can write.
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# separators, half characters that no encoding can write, and what nobody sees: two names that look alike are one to people.
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -15,15 +18,22 @@ def harmless(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _STEERING.sub(_escape, text)
 
 
+def harmless_lines(text: str) -> str:
+    """The same for text of several lines: a traceback, a record of the log."""
+    return "\n".join(map(harmless, text.split("\n")))
+
+
 def harmless_json(text: str) -> str:
     """JSON ``text`` with the same characters as JSON escapes, its own line ends apart: the same document to a parser."""
     return "\n".join(_STEERING.sub(_json_escape, line) for line in text.split("\n"))
 
 
 def _escape(found: re.Match[str]) -> str:
-    char = found[0]
-    return _SHORT.get(char) or (f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}")
+    code = ord(found[0])
+    wide = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return _SHORT.get(found[0]) or (f"\\x{code:02x}" if code < 256 else wide)
 
 
 def _json_escape(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4))

@@ -6,7 +6,7 @@ import logging
 import sys
 
 from syncer.cli.app import App
-from syncer.cli.harmless import harmless
+from syncer.cli.harmless import harmless_lines
 
 
 class _Safe(logging.Formatter):
@@ -15,7 +15,7 @@ class _Safe(logging.Formatter):
         self._app = app
 
     def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(harmless(line) for line in self._app.hidden(super().format(record)).split("\n"))
+        return harmless_lines(self._app.hidden(super().format(record)))
 
 
 def start(app: App) -> None:

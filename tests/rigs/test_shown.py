@@ -43,9 +43,13 @@ def test_names_from_elsewhere_are_never_paths(tmp_path: Path, monkeypatch: pytes
     tally("names", inputs=2 * len(NAMES) ** 2, refused=refused, outside=0)
 
 
-STEERING = "\x1b[2J\x1b]52;c;QUFB\x07\x1bP+q\x1b\\\x9b31m\x90\x85\u202eevil\u2066\u2028\r\n\x08\x7f"
+STEERING = (
+    "\x1b[2J\x1b]52;c;QUFB\x07\x1bP+q\x1b\\\x9b31m\x90\x85\u202eevil\u2066\u2028\r\n\x08\x7f\u200b\u2060\ufff9\U000e0041"
+)
 _OUR_COLOURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[hl]|\x1b\[[0-9]*[ABCDGJK]|\r")
-_HARM = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_HARM = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def _commands(key: str) -> list[tuple[str, ...]]:
@@ -80,6 +84,15 @@ def test_nothing_printed_steers_the_terminal(fresh: Syncer, sandbox: Sandbox) ->
         seen = fresh.on_terminal(*words).out
         assert not _HARM.search(_OUR_COLOURS.sub("", seen)), words
     tally("terminal", commands=3 * len(_commands(item)), steering=0)
+
+
+def test_no_traceback_steers_the_terminal(filled: Syncer) -> None:
+    """With -v the words of an error stand in a traceback too, its lines kept; JSON stays JSON that says the same [I25]."""
+    ended = filled("-v", "query", f'SELECT * FROM "{STEERING}"', "--json")
+    assert "Traceback (most recent call last):\n" in ended.err
+    assert not _HARM.search(ended.err)
+    assert not _HARM.search(ended.out)
+    assert filled("query", "SELECT :c AS c", "-p", f"c:={json.dumps(STEERING)}", "--json").json == [{"c": STEERING}]
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv"])

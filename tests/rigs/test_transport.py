@@ -211,7 +211,7 @@ def test_the_client_of_abeja_keeps_its_token_at_home(path: Path, elsewhere: Host
 
 @pytest.mark.parametrize("bad", ["\r\nX-Evil: 1", "\u20ac"])
 def test_a_token_no_header_can_carry_spends_nothing(path: Path, elsewhere: Hostile, bad: str) -> None:
-    """A line end or a euro sign inside of a token: a wrong setting for each remote, told without it, nothing claimed [I25 I2]."""
+    """A line end or a euro sign inside of a token: a wrong setting for each, told without it, nothing claimed [I25 I2]."""
     environ = {**addresses(elsewhere), **{name: f"{token}{bad}x" for name, token in TOKENS.items()}}
     with Workspace(Settings(str(path), environ=environ)) as ws:
         written(ws)
