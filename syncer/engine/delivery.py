@@ -38,7 +38,7 @@ def deliver(line: Line, changes: Sequence[Change]) -> Delivery:
     if reply.divisible and len(changes) > 1:
         middle = len(changes) // 2
         first = deliver(line, changes[:middle])
-        if first.halt is not None:
+        if first.halt is not None or first.retry_after_s is not None:
             # Their bodies have left with the whole, which the remote refused: not the code of what never left.
             unsent = [
                 (c, Receipt(c.seq, Outcome.LATER, code="not-sent-alone", reason=first.reason)) for c in changes[middle:]

@@ -43,7 +43,7 @@ def verdict(status: int) -> Verdict:
         return Verdict.THROTTLED
     if status == 413:
         return Verdict.TOO_LARGE
-    if status >= 500 or status == 408:
+    if status >= 500 or status == 408 or status < 200:
         return Verdict.UNKNOWN
     if status < 400 or status in (404, 405, 410):
         return Verdict.WRONG_PLACE
@@ -51,16 +51,25 @@ def verdict(status: int) -> Verdict:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds a ``Retry-After`` header asks for, by number or date, a month at most; None without one, or with nonsense."""
+    """Seconds a ``Retry-After`` header asks for, by number or date, a month at most; None without one, or with nonsense.
+
+    A date is compared with the clock it was made by, where the answer tells that one. Of several numbers the longest counts:
+    a header that is there twice, from the remote and from a proxy before it, arrives as one with a comma.
+    """
     text = headers.get("Retry-After", "").strip()
-    if not text:
-        return None
+    waits = [wait_s for part in text.split(",") if (wait_s := _seconds(part)) is not None]
+    if waits:
+        return max(waits)
+    until = _moment(text) if text else None
+    now = _moment(headers.get("Date", "")) or clock.now()
+    return None if until is None else believable_s((until - now).total_seconds())
+
+
+def _seconds(text: str) -> float | None:
     try:
         return believable_s(float(text))
     except ValueError:
-        pass
-    moment = _moment(text)
-    return None if moment is None else believable_s((moment - clock.now()).total_seconds())
+        return None
 
 
 def believable_s(seconds: float) -> float | None:

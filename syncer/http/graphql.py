@@ -16,6 +16,7 @@ _UNKNOWN = (
     "connection reset", "connection aborted",
 )  # fmt: skip
 _TOO_BIG = ("mappingtemplate", "transformation too large")
+_FAILED_INSIDE = re.compile(r"Status ?Code: 5\d\d", re.IGNORECASE)  # how AWS words that a table itself stumbled
 _VALIDATION = re.compile(
     r"Validation error|variables input contains|coerced Null|invalid value|Unknown type|not defined|Syntax|Unable to parse",
     re.IGNORECASE,
@@ -48,20 +49,37 @@ class GraphError:
         both = f"{kind} {message}"
         if "conditionalcheckfailed" in kind:
             return Meaning.CONDITION
-        if any(word in kind for word in _THROTTLED) or (not kind and any(word in message for word in _THROTTLED)):
+        if _any(_THROTTLED, kind):
             return Meaning.THROTTLED
-        if any(word in both for word in _TOO_BIG):
+        if _any(_TOO_BIG, both):
             return Meaning.TOO_BIG
         if kind in ("unauthorized", "unauthorizedexception"):
             return Meaning.DENIED
-        if kind.startswith("dynamodb:") or _VALIDATION.search(self.message) or "composite sort key" in message:
+        if kind.startswith("dynamodb:"):
+            return Meaning.UNKNOWN if _any(_UNKNOWN, kind) or _FAILED_INSIDE.search(message) else Meaning.REFUSED
+        # Before the words that anybody's text may hold: a validation error quotes the value that it refuses.
+        if _VALIDATION.search(self.message) or "composite sort key" in message:
             return Meaning.REFUSED
-        return Meaning.UNKNOWN if any(word in both for word in _UNKNOWN) else Meaning.REFUSED
+        if not kind and _any(_THROTTLED, message):
+            return Meaning.THROTTLED
+        return Meaning.UNKNOWN if _any(_UNKNOWN, both) else Meaning.REFUSED
+
+    @property
+    def in_answer(self) -> bool:
+        """True when its alias ran: what failed is a field of the record that it answered with."""
+        return len(self.path) > 1
+
+
+def _any(words: tuple[str, ...], text: str) -> bool:
+    return any(word in text for word in words)
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """``data`` by alias (None: nothing ran), the errors of each alias, and those of the request as a whole."""
+    """``data`` by alias, the errors of each alias, and that of the request as a whole.
+
+    Nothing ran where there is no ``data`` and no alias has an error of its own, but the whole has.
+    """
 
     data: Mapping[str, Any] | None
     by_alias: Mapping[str, GraphError] = field(default_factory=dict)
@@ -79,14 +97,19 @@ def envelope(body: bytes) -> Envelope | None:
     data = parsed.get("data")
     by_alias: dict[str, GraphError] = {}
     whole: GraphError | None = None
-    errors = parsed.get("errors")
-    for entry in errors if isinstance(errors, list) else ():
-        if not isinstance(entry, dict):
-            continue
-        path = tuple(entry["path"]) if isinstance(entry.get("path"), list) else ()
-        error = GraphError(str(entry.get("message") or "no message"), str(entry.get("errorType") or ""), path)
-        if path:
-            by_alias.setdefault(str(path[0]), error)
-        elif whole is None:
-            whole = error
+    errors = parsed.get("errors") or []
+    for entry in errors if isinstance(errors, list) else [errors]:
+        error = _error(entry)
+        if not error.path:
+            whole = whole or error
+        elif (before := by_alias.get(str(error.path[0]))) is None or (before.in_answer and not error.in_answer):
+            by_alias[str(error.path[0])] = error
     return Envelope(data if isinstance(data, dict) else None, by_alias, whole)
+
+
+def _error(entry: Any) -> GraphError:
+    """One entry of ``errors``, whatever it is: that there is one means that something failed."""
+    if not isinstance(entry, dict):
+        return GraphError(str(entry) or "no message")
+    path = tuple(entry["path"]) if isinstance(entry.get("path"), list) else ()
+    return GraphError(str(entry.get("message") or "no message"), str(entry.get("errorType") or ""), path)

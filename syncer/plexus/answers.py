@@ -67,6 +67,39 @@ def no_access(status: int) -> AccessRefused:
     return AccessRefused(f"Plexus refused the credentials (HTTP {status})", hint="check PLEXUS_API_KEY")
 
 
+def rejected(changes: Sequence[Change], error: GraphError, answer: Answer) -> Reply:
+    """The reply for a document that was turned down as a whole, nothing of it having run unless it ran out of time."""
+    outcome = {Meaning.THROTTLED: Outcome.LATER, Meaning.UNKNOWN: Outcome.AMBIGUOUS}.get(error.meaning, Outcome.REFUSED)
+    final = outcome is Outcome.REFUSED
+    return all_alike(
+        changes,
+        outcome,
+        "validation" if final else error.meaning.value,
+        error.message,
+        divisible=final and len(changes) > 1,
+        halt=Halt.THROTTLED if outcome is Outcome.LATER else None,
+        retry_after_s=None if final else failures.retry_after_s(answer.headers),
+        elapsed_s=answer.elapsed_s,
+    )
+
+
+def unread(changes: Sequence[Change], exc: RemoteError) -> Reply:
+    """The reply for changes whose precondition failed, and whose records could not be looked at then."""
+    halt, wait_s = None, None
+    if isinstance(exc, AccessRefused):
+        halt = Halt.ACCESS
+    elif isinstance(exc, Unreachable):
+        wait_s = exc.retry_after_s
+        halt = None if exc.connected else Halt.UNREACHABLE
+    return all_alike(changes, Outcome.AMBIGUOUS, "unread", exc.sentence, halt=halt, retry_after_s=wait_s)
+
+
+def another(model: Model, key: str) -> RemoteError:
+    """The error for an answer that tells of a record nobody asked for: to be asked again."""
+    mixed = Unreachable(f"Plexus showed another {model.name} than was asked for", record=key, hint="try again later")
+    return mixed.having(connected=True)
+
+
 def failed(change: Change, error: GraphError) -> Receipt:
     """The receipt of one change whose alias failed."""
     outcome = {Meaning.THROTTLED: Outcome.LATER, Meaning.UNKNOWN: Outcome.AMBIGUOUS}.get(error.meaning, Outcome.REFUSED)

@@ -70,6 +70,6 @@ def _page(model: Model, read: Envelope, alias: str) -> tuple[list[Row], str | No
         raise answers.unpageable(model, read.by_alias.get(alias) or read.whole or _NOTHING)
     items = [item for item in connection.get("items") or () if item is not None]
     rows = [row for item in items if (row := forms.readable(model, item)) is not None]
-    if len(rows) < len(items):
+    if len(rows) < len(items) or (alias in read.by_alias and len(items) < len(connection.get("items") or ())):
         raise RemoteRefused(f"Plexus showed a {model.name} that cannot be read")
     return rows, connection.get("nextToken")

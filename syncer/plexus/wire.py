@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from syncer import clock
@@ -147,12 +148,11 @@ class PlexusLine:
         read = envelope(answer.body)
         if read is None:
             return answers.unreadable(changes, answer)
-        if read.data is None:
-            return self._nothing_ran(changes, read, answer)
+        if read.data is None and read.whole is not None and not read.by_alias:
+            return self._nothing_ran(changes, read.whole, answer)
         return self._settled(changes, read, answer)
 
-    def _nothing_ran(self, changes: Sequence[Change], read: Envelope, answer: Answer) -> Reply:
-        error = read.whole or next(iter(read.by_alias.values()), GraphError("an answer without data and without errors"))
+    def _nothing_ran(self, changes: Sequence[Change], error: GraphError, answer: Answer) -> Reply:
         absent = answers.undeployed(error.message, changes)
         if absent:
             self._described.nowhere |= absent
@@ -162,56 +162,56 @@ class PlexusLine:
                 return self.push(changes)
         except Unreachable as exc:
             return answers.all_alike(changes, Outcome.LATER, "schema-unread", exc.sentence, elapsed_s=answer.elapsed_s)
-        outcome = {
-            Meaning.THROTTLED: Outcome.LATER,
-            Meaning.UNKNOWN: Outcome.AMBIGUOUS,
-        }.get(error.meaning, Outcome.REFUSED)
-        divisible = outcome is Outcome.REFUSED and len(changes) > 1
-        code = "validation" if outcome is Outcome.REFUSED else error.meaning.value
-        halt = Halt.THROTTLED if outcome is Outcome.LATER else None
-        return answers.all_alike(
-            changes, outcome, code, error.message, divisible=divisible, halt=halt, elapsed_s=answer.elapsed_s
-        )
+        return answers.rejected(changes, error, answer)
 
     def _settled(self, changes: Sequence[Change], read: Envelope, answer: Answer) -> Reply:
         receipts: list[Receipt] = []
         differ: list[tuple[Change, GraphError]] = []
         for n, change in enumerate(changes):
-            alias = f"m{n}"
-            error = read.by_alias.get(alias)
-            record = (read.data or {}).get(alias)
+            error = read.by_alias.get(f"m{n}")
             if error is not None and error.meaning is Meaning.CONDITION:
                 differ.append((change, error))
-            elif error is not None:
+            elif error is not None and not error.in_answer:
                 receipts.append(answers.failed(change, error))
-            elif record is None and change.op != Op.DELETE:
-                receipts.append(
-                    Receipt(change.seq, Outcome.AMBIGUOUS, code="no-record", reason="answered with null and no error")
-                )
             else:
-                receipts.append(Receipt(change.seq, Outcome.ACKED, self._stamps(change, record)))
-        receipts += self._read_back(differ)
-        return Reply(tuple(receipts), elapsed_s=answer.elapsed_s)
+                receipts.append(self._answered(change, f"m{n}", read))
+        looked = self._read_back(differ)
+        return replace(looked, receipts=(*receipts, *looked.receipts), elapsed_s=answer.elapsed_s)
 
-    def _stamps(self, change: Change, record: Mapping[str, Any] | None) -> Row:
-        stamps = record if isinstance(record, dict) else {}
-        return forms.stamps(self._described.models[change.model.name], stamps)
+    def _answered(self, change: Change, alias: str, read: Envelope) -> Receipt:
+        """The receipt of a change that met no error of its own: done where its record says so, in doubt otherwise."""
+        data = read.data or {}
+        record = data.get(alias)
+        model = self._described.models[change.model.name]
+        if isinstance(record, dict) and all(record.get(n) == v for n, v in model.key_fields(change.key).items()):
+            return Receipt(change.seq, Outcome.ACKED, forms.stamps(model, record))
+        error = read.by_alias.get(alias) or read.whole
+        if change.op == Op.DELETE and alias in data and record is None and error is None:
+            return Receipt(change.seq, Outcome.ACKED, {})  # what was not there is not there
+        if record is not None:  # somebody else's answer: a cache or a connection that mixes them up
+            return Receipt(change.seq, Outcome.AMBIGUOUS, code="other-record", reason="answered with another record")
+        why = "answered without its record" + (f": {error.message}" if error else " and without an error")
+        return Receipt(change.seq, Outcome.AMBIGUOUS, code="no-record", reason=why)
 
-    def _read_back(self, differ: Sequence[tuple[Change, GraphError]]) -> list[Receipt]:
+    def _read_back(self, differ: Sequence[tuple[Change, GraphError]]) -> Reply:
         """A failed precondition says only that the record is not as expected: look at it."""
-        receipts = []
+        receipts: list[Receipt] = []
         for start in range(0, len(differ), _FETCH_BATCH):
             part = differ[start : start + _FETCH_BATCH]
             try:
                 found = self._get_again([(change.model, change.key) for change, _ in part])
             except RemoteError as exc:
-                receipts += [Receipt(c.seq, Outcome.AMBIGUOUS, code="unread", reason=exc.sentence) for c, _ in part]
+                rest = [change for change, _ in differ[start:]]
+                unread = answers.unread(rest, exc)
+                if unread.halt is not None or unread.retry_after_s is not None:
+                    return replace(unread, receipts=(*receipts, *unread.receipts))
+                receipts += unread.receipts[: len(part)]
                 continue
             receipts += [
                 Receipt(c.seq, Outcome.DIFFERS, row, code="condition", reason=error.message)
                 for (c, error), row in zip(part, found, strict=True)
             ]
-        return receipts
+        return Reply(tuple(receipts))
 
     def _get_again(self, wanted: Sequence[tuple[Model, str]]) -> list[Row | None]:
         """Like :meth:`_get`, repeated at once while the remote is there: giving up costs a repeat of the whole push."""
@@ -219,7 +219,7 @@ class PlexusLine:
             try:
                 return self._get(wanted)
             except Unreachable as exc:
-                if not exc.connected:
+                if not exc.connected or exc.retry_after_s is not None:
                     raise
         return self._get(wanted)
 
@@ -247,6 +247,8 @@ class PlexusLine:
             row = forms.readable(model, record)
             if record is not None and row is None:
                 raise RemoteRefused(f"Plexus showed a {model.name} that cannot be read", record=key)
+            if row is not None and model.key_text(row) != key:
+                raise answers.another(model, key)
             rows.append(row)
         return rows
 

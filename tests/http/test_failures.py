@@ -8,7 +8,7 @@ import pytest
 from freezegun import freeze_time
 
 from syncer.errors import SettingError
-from syncer.http.failures import Verdict, retry_after_s, server_time, verdict
+from syncer.http.failures import LONGEST_S, Verdict, retry_after_s, server_time, verdict
 from syncer.http.graphql import GraphError, Meaning, envelope
 from syncer.http.session import checked_url
 from syncer.redact import redacted
@@ -17,6 +17,7 @@ from syncer.redact import redacted
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
+        (103, Verdict.UNKNOWN),
         (200, Verdict.ANSWERED),
         (301, Verdict.WRONG_PLACE),
         (400, Verdict.MALFORMED),
@@ -38,11 +39,28 @@ def test_verdicts(status: int, expected: Verdict) -> None:
 @freeze_time("2026-03-04T05:06:07Z")
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("Wed, 04 Mar 2026 05:06:17 GMT", 10.0), ("soon", None), ("", None)],
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("-1", 0.0),
+        ("1e99", LONGEST_S),
+        ("nan", None),
+        ("30, 60", 60.0),
+        ("Wed, 04 Mar 2026 05:06:17 GMT", 10.0),
+        ("soon", None),
+        ("", None),
+    ],
 )
 def test_retry_after(text: str, seconds: float | None) -> None:
-    """A number of seconds or a date; nonsense counts as absent."""
+    """A number of seconds or a date; the longest of several; nonsense counts as absent."""
     assert retry_after_s({"Retry-After": text}) == seconds
+
+
+@freeze_time("2026-03-04T06:00:00Z")
+def test_retry_after_by_the_clock_of_the_remote() -> None:
+    """A date means the clock that made it: ours is an hour ahead, and the wait is still ten seconds [I10]."""
+    headers = {"Retry-After": "Wed, 04 Mar 2026 05:06:17 GMT", "Date": "Wed, 04 Mar 2026 05:06:07 GMT"}
+    assert retry_after_s(headers) == 10.0
 
 
 def test_server_time() -> None:
@@ -59,6 +77,10 @@ def test_server_time() -> None:
         ("DynamoDB:ThrottlingException", "", Meaning.THROTTLED),
         ("", "Throughput exceeds the current capacity of your table or index", Meaning.THROTTLED),
         ("DynamoDB:ProvisionedThroughputExceededException", "", Meaning.THROTTLED),
+        ("DynamoDB:InternalServerError", "Internal server error", Meaning.UNKNOWN),
+        ("DynamoDB:DynamoDbException", "Oops (Service: DynamoDb, Status Code: 500)", Meaning.UNKNOWN),
+        ("DynamoDB:DynamoDbException", "No (Service: DynamoDb, Status Code: 400) timeout", Meaning.REFUSED),
+        ("", "Variable 'i0' has an invalid value: 'too many requests'", Meaning.REFUSED),
         ("DynamoDB:DynamoDbException", "Item size has exceeded the maximum allowed size", Meaning.REFUSED),
         ("Unauthorized", "Not Authorized to access listUsers on type Query", Meaning.DENIED),
         ("", "When updating any part of the composite sort key for @index 'x'", Meaning.REFUSED),
