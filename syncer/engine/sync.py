@@ -63,8 +63,8 @@ class Sync:
     ) -> Report:
         """Push, then pull, each of ``remotes``. Raises: SyncRunning when another sync has one of them, DatabaseError.
 
-        ``check``: after both, look at some of what was pushed. A remote that another sync has delays none of the others: they
-        are done before it is said.
+        ``check``: after both, look at some of what was pushed. A remote that another sync has delays none of the others:
+        they are done before it is said.
         """
         report = Report()
         elsewhere: list[SyncRunning] = []

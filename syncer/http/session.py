@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from syncer import failpoints
+from syncer.http.bounds import LONGEST_ANSWER, BoundedAdapter
 from syncer.http.failures import NotSent, ReplyLost
 from syncer.http.places import ca_bundle, checked_secret, checked_url
 from syncer.http.secrecy import Hider
@@ -25,11 +25,8 @@ __all__ = ["CONNECT_TIMEOUT_S", "READ_TIMEOUT_S", "Answer", "Session", "checked_
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 35.0
-MOST_BYTES = 256 * 1024 * 1024
-"""The longest answer that is read: all that a page or a batch can be, and much less than a machine's memory."""
 _CREDENTIALS = ("authorization", "x-api-key")
-_PIECE = 64 * 1024
-_PATIENCE = 10  # an answer that trickles in for so many times the wait for its next byte never ends
+_PIECE = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +85,8 @@ logging.getLogger("urllib3.connection").addFilter(_Discreet())
 class Session:
     """Requests to one base address over one connection; used by one thread at a time.
 
-    ``timeout_s``: how long to wait for the connection, and for each next part of the answer; ``whole_s``: for all of it, ten
-    times that unless given. Raises: SettingError for a credential that no header can carry.
+    ``timeout_s``: how long to wait for the connection, and for each next part of the answer; for all of it, three times that
+    long. Raises: SettingError for a credential that no header can carry.
     """
 
     def __init__(
@@ -98,11 +95,9 @@ class Session:
         headers: Mapping[str, str],
         *,
         timeout_s: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-        whole_s: float | None = None,
     ) -> None:
         self._url = url
         self._timeout_s = timeout_s
-        self._whole_s = whole_s or _PATIENCE * timeout_s[1]
         self._session = _Straight()
         # Reading the environment anew for each request costs a quarter of a small one; .netrc must never override a token.
         if urlsplit(url).scheme == "https":  # plain http never leaves this machine, not even by way of a proxy
@@ -114,7 +109,7 @@ class Session:
         )
         # Called when the head of an answer is there and its body is not read.
         self._session.hooks["response"] = [lambda *_, **__: failpoints.reached("request-sent")]
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+        adapter = BoundedAdapter()
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._verify = ca_bundle()
@@ -153,7 +148,7 @@ class Session:
                 verify=self._verify,
                 stream=True,
             )
-            content = self._whole(response, start)
+            content = self._whole(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as exc:
             return (NotSent if _never_sent(exc) else ReplyLost)(self._why(exc))
         except ReplyLost as exc:
@@ -165,21 +160,22 @@ class Session:
         elapsed_s = time.perf_counter() - start
         return Answer(response.status_code, self._hider.hidden(content), CaseInsensitiveDict(said), elapsed_s)
 
-    def _whole(self, response: requests.Response, start: float) -> bytes:
-        """The body. Raises: ReplyLost for one that has no end."""
-        pieces, size, latest = [], 0, start + self._whole_s
-        try:
-            while piece := response.raw.read1(_PIECE, decode_content=True):
-                pieces.append(piece)
-                size += len(piece)
-                if size > MOST_BYTES:
-                    raise ReplyLost(f"the answer is longer than {MOST_BYTES // 1024**2} MB")
-                if time.perf_counter() > latest:
-                    raise ReplyLost(f"the answer had no end after {self._whole_s:g} s")
-        except BaseException:
-            response.close()
-            raise
-        return b"".join(pieces)
+    def _whole(self, response: requests.Response) -> bytes:
+        """The body. Raises: ReplyLost for what never becomes one: too long, or only the promise of an answer (1xx)."""
+        pieces: list[bytes] = []
+        size = 0
+        for piece in response.iter_content(_PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            if size > LONGEST_ANSWER:
+                break
+        if size <= LONGEST_ANSWER and response.status_code >= 200:
+            return b"".join(pieces)
+        response.close()
+        self._session.close()  # what else comes on this connection is no answer to the next request
+        if response.status_code < 200:
+            raise ReplyLost(f"the answer was interim only (HTTP {response.status_code})")
+        raise ReplyLost(f"the answer is longer than {LONGEST_ANSWER // 2**20} MB")
 
     def close(self) -> None:
         """Close the connection."""

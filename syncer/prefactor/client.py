@@ -153,8 +153,7 @@ class PrefactorHttpClient:
         except SettingError as exc:
             raise PrefactorClientError(exc.sentence) from exc
         headers = {"Authorization": f"Bearer {config.api_token}", "Accept": "application/json"}
-        limits = (config.connect_timeout, config.request_timeout)
-        session = Session(url, headers, timeout_s=limits, whole_s=config.request_timeout)
+        session = Session(url, headers, timeout_s=(config.connect_timeout, config.request_timeout))
         try:
             answer = session.get(path, {name: _spelled(value) for name, value in params.items() if value is not None})
         finally:

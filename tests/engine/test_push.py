@@ -158,9 +158,7 @@ def test_a_poisoned_batch_is_bisected(synced: Workspace, sandbox: Sandbox, path:
     assert "JSON" in rows(path, "SELECT reason FROM outbox")[0][0]
 
 
-def test_a_request_is_no_heavier_than_allowed(
-    synced: Workspace, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_is_no_heavier_than_allowed(synced: Workspace, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies are packed until the limit, and one that is heavier alone still goes."""
     ids = scoring(synced)
     synced.push()

@@ -291,7 +291,8 @@ BUGS = (
         "a new row is committed before its change",
         "syncer/engine/storing.py",
         "        rows.add(tx, model, row)\n        queue.append_new(",
-        '        rows.add(tx, model, row)\n        tx.script("COMMIT")\n        tx.script("BEGIN")\n        queue.append_new(',
+        "        rows.add(tx, model, row)\n"
+        '        tx.script("COMMIT")\n        tx.script("BEGIN")\n        queue.append_new(',
         "tests/engine/test_write.py::test_a_change_that_cannot_be_queued_leaves_the_row_as_it_was",
         "I1",
     ),
