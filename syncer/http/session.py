@@ -194,10 +194,18 @@ class Session:
         return redacted(self._hider.hidden_text(f"{type(exc).__name__}: {text}"))[:300]
 
 
+_NEVER_SENT = (
+    requests.ConnectTimeout,
+    requests.exceptions.ProxyError,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+)  # InvalidHeader is not among them: the header may be one of the answer
+
+
 def _never_sent(exc: Exception) -> bool:
     """True when no byte of the request can have reached anybody."""
-    if isinstance(exc, requests.ConnectTimeout | requests.exceptions.ProxyError | ValueError):
-        return True  # a ValueError: what the library refuses to send
+    if isinstance(exc, _NEVER_SENT):
+        return True
     if isinstance(exc, requests.exceptions.SSLError):
         return _never_encrypted(exc)
     return isinstance(exc, requests.ConnectionError) and _never_connected(exc)

@@ -190,6 +190,8 @@ def test_what_is_no_answer_may_have_been_applied(serving: Serving, raw: bytes) -
 def test_a_connection_that_the_server_closed_meanwhile(serving: Serving) -> None:
     """Seen as closed before anything is sent: a new one is made. Closed while sending: in doubt, and not sent again [I3]."""
 
+    closed = threading.Event()
+
     def once(connection: socket.socket, number: int) -> None:
         if number == 3:
             connection.close()
@@ -197,9 +199,11 @@ def test_a_connection_that_the_server_closed_meanwhile(serving: Serving) -> None
         connection.sendall(_whole(b"%d" % number))
         if number == 1:
             connection.close()
+            closed.set()
 
     server, session = serving(once)
     assert session.post(b"{}").body == b"1"
+    assert closed.wait(10)
     assert session.post(b"{}").body == b"2"
     with pytest.raises(ReplyLost):
         session.post(b"{}")
