@@ -18,6 +18,7 @@ from syncer.store import version
 from syncer.store.faults import translated, translating
 
 _STEPS_BETWEEN_LOOKS = 20_000
+_LONGEST_VALUE = 100_000_000  # bytes; SQLite's own limit lets one function take gigabytes, and does not look at the clock
 _ALLOWED = frozenset(
     (
         sqlite3.SQLITE_SELECT,
@@ -112,12 +113,14 @@ class Reader:
     def _guarded(self, timeout_s: float | None) -> Iterator[None]:
         """A caller's SQL may read, and only for so long."""
         self._connection.set_authorizer(_reading_only)
+        longest = self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
         if timeout_s is not None:
             self._connection.set_progress_handler(_stopper(time.monotonic() + timeout_s), _STEPS_BETWEEN_LOOKS)
         try:
             yield
         finally:
             self._connection.set_authorizer(None)
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
             self._connection.set_progress_handler(None, 0)
 
     def names(self) -> dict[str, list[str]]:

@@ -101,3 +101,13 @@ def test_a_missing_file_names_the_command(tmp_path: Path) -> None:
         Reader(tmp_path / "none.db")
     assert "syncer init" in (caught.value.hint or "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT length(hex(zeroblob(400000000)))", "SELECT zeroblob(900000000)", "SELECT length(randomblob(200000000))"]
+)
+def test_no_value_takes_gigabytes(ws: Workspace, sql: str) -> None:
+    """One function call is not looked at by the clock: what it may make is bounded, and only while a caller's SQL runs."""
+    with pytest.raises(QueryError, match="too big"):
+        ws.query(sql, timeout_s=5)
+    assert ws.query("SELECT length(zeroblob(50000000)) AS n") == [{"n": 50_000_000}]
