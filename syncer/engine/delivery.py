@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from syncer import clock
 from syncer.port import DESCRIBED_ANEW, NOT_DEPLOYED, Change, Halt, Line, Outcome, Receipt
 
 
@@ -37,9 +38,12 @@ def deliver(line: Line, changes: Sequence[Change]) -> Delivery:
     reply = line.push(changes)
     if reply.divisible and len(changes) > 1:
         middle = len(changes) // 2
+        # All bodies have left with the whole: whatever becomes of the halves, their keys are used.
+        now = clock.stored_now()
+        changes = [replace(change, attempted_at=change.attempted_at or now) for change in changes]
         first = deliver(line, changes[:middle])
         if first.halt is not None or first.retry_after_s is not None:
-            # Their bodies have left with the whole, which the remote refused: not the code of what never left.
+            # The code of what never left would deny the attempt that was the whole.
             unsent = [
                 (c, Receipt(c.seq, Outcome.LATER, code="not-sent-alone", reason=first.reason)) for c in changes[middle:]
             ]
