@@ -8,7 +8,7 @@ import pytest
 
 from syncer import Workspace
 from syncer.config import Settings
-from syncer.errors import RecordNotFound
+from syncer.errors import RecordNotFound, UsageError
 from syncer.sandbox.server import Sandbox
 from tests.factory import account, result, scoring
 from tests.files import rows, write
@@ -99,3 +99,16 @@ def test_a_retried_change_that_did_not_leave_can_still_vanish(synced: Workspace,
     assert rows(path, "SELECT body FROM outbox") == [(None,)]
     synced.plexus.delete("Account", made)
     assert rows(path, "SELECT * FROM outbox") == []
+
+
+def test_what_is_being_sent_is_left_to_the_sync(ws: Workspace, path: Path) -> None:
+    """Neither retried nor dropped, nor any change before it: its answer is on the way."""
+    made = account(ws)
+    write(path, "UPDATE outbox SET state = 'sending', body = '{}'")
+    ws.plexus.update("Account", made, {"name": "New"})
+    before = rows(path, "SELECT * FROM outbox")
+    for act in (ws.retry, ws.drop):
+        with pytest.raises(UsageError, match="being sent"):
+            act(1)
+    assert ws.drop(2).seqs == (2,)
+    assert rows(path, "SELECT * FROM outbox") == before[:1]

@@ -330,6 +330,31 @@ def test_deleted_here_edited_there(
     assert [found[3] for found in rows(path, SETTLED)] == [f"rule: {how}" if rule else how]
 
 
+def test_a_refused_edit_is_merged_but_not_sent(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """What is parked waits for a person, whoever edits the record meanwhile."""
+    made = scored(synced)
+    synced.plexus.update("ScoreResult", made, {"explanation": "x" * 410_000})
+    assert synced.push().exit_code == 3
+    sandbox.edit("ScoreResult", made, value="Maybe")
+    synced.pull()
+    assert rows(path, "SELECT state FROM outbox") == [("parked",)]
+    found = synced.plexus.get("ScoreResult", made)
+    assert found is not None
+    assert (found["value"], len(found["explanation"])) == ("Maybe", 410_000)
+
+
+def test_a_clash_under_a_waiting_delete_keeps_both_values(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """Edited, perhaps applied, deleted; and edited there: the question about the edit names what each side has [I14]."""
+    made = scored(synced)
+    synced.plexus.update("ScoreResult", made, {"value": "No"})
+    sandbox.faults.fail_next(503)
+    synced.push(wait_s=0)
+    synced.plexus.delete("ScoreResult", made)
+    sandbox.edit("ScoreResult", made, value="Maybe")
+    assert synced.push().exit_code == 3
+    assert rows(path, OPEN) == [("value", '"Yes"', '"No"', '"Maybe"')]
+
+
 def test_what_is_merged_leaves_under_a_new_key(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
     """A body that was refused for its version and made anew is another request: never two bodies under one key [I4]."""
     made = scored(synced)

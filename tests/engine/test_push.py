@@ -290,6 +290,36 @@ def test_a_create_that_was_edited_before_its_repeat_is_still_ours(
     assert rows(path, "SELECT count(*) FROM conflict") == [(0,)]
 
 
+def test_an_edit_behind_a_create_of_unknown_fate_is_not_taken_for_theirs(synced: Workspace, sandbox: Sandbox) -> None:
+    """It sets what the create did not: when a colleague's edit of another field comes home with the create, ours goes out."""
+    made = account(synced)
+    sandbox.faults.lose_next_reply()
+    synced.push(wait_s=0)
+    sandbox.edit("Account", made, settings='{"a":1}')
+    synced.plexus.update("Account", made, {"description": "ours"})
+    assert synced.push().exit_code == 0
+    stored = sandbox.get("Account", made)
+    assert stored is not None
+    assert (stored["description"], stored["settings"]) == ("ours", '{"a":1}')
+
+
+def test_a_strangers_record_is_not_our_create_of_unknown_fate(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """Our create was not applied, another one under its id was: a question with both values, no acknowledgement [I3 I6]."""
+    account(synced, id="mine", name="Ours")
+    sandbox.faults.fail_next(503)
+    synced.push(wait_s=0)
+    assert outbox(path) == [("create", "ambiguous", 1, "server-error")]
+    synced.plexus.update("Account", "mine", {"description": "ours, written later"})
+    sandbox.put("Account", id="mine", name="Theirs", key="lab", createdAt="2026-03-01T00:00:00.000Z")
+    assert synced.push().exit_code == 3
+    assert rows(path, "SELECT field, ours, theirs FROM v_conflicts") == [("name", '"Ours"', '"Theirs"')]
+    synced.resolve("mine", take="ours")
+    assert synced.push().exit_code == 0
+    stored = sandbox.get("Account", "mine")
+    assert stored is not None
+    assert (stored["name"], stored["description"]) == ("Ours", "ours, written later")
+
+
 def test_both_sides_editing_a_create_of_unknown_fate_clash_as_usual(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
     """The colleague's value and ours, of the same field, both survive as a conflict."""
     made = account(synced)
@@ -431,6 +461,17 @@ def test_storms_leave_one_effect_each(path: Path, monkeypatch: pytest.MonkeyPatc
             assert sandbox.count("ScoreResult") == 400
             assert once_each(sandbox, "ScoreResult")
             assert ws.status().closed
+
+
+def test_what_is_due_soonest_is_waited_for(synced: Workspace, path: Path) -> None:
+    """Patience counts for the next change that is due, not for the last [I9]."""
+    for key in ("late", "soon"):
+        account(synced, key=key)
+    with clock.using(clock.Virtual(START)):
+        for seq, seconds in ((1, 900), (2, 5)):
+            write(path, "UPDATE outbox SET due_at = ? WHERE seq = ?", clock.after(seconds), seq)
+        assert synced.push("plexus", wait_s=10).acked == 1
+    assert rows(path, "SELECT seq FROM outbox") == [(1,)]
 
 
 def test_a_limit_is_kept(synced: Workspace, sandbox: Sandbox) -> None:

@@ -389,6 +389,22 @@ def test_a_row_that_is_not_its_base_with_its_edits_is_found(scored: dict[str, An
     assert outbox(path) == before
 
 
+def test_repair_keeps_every_edit_of_a_record(
+    scored: dict[str, Any], synced: Workspace, sandbox: Sandbox, path: Path
+) -> None:
+    """One may be applied already and another waits behind it: the row goes back to its base under both [I24]."""
+    synced.plexus.update("ScoreResult", scored["id"], {"value": "ours"})
+    sandbox.faults.fail_next(503)
+    synced.push(wait_s=0)
+    synced.plexus.update("ScoreResult", scored["id"], {"explanation": "ours too"})
+    before = outbox(path)
+    assert len(before) == 2
+    write(path, "UPDATE plexus_score_result SET code = 'planted'")
+    assert synced.verify("plexus", repair=True).exit_code == 0
+    assert rows(path, "SELECT value, explanation, code FROM plexus_score_result") == [("ours", "ours too", "200")]
+    assert outbox(path) == before
+
+
 def test_a_waiting_edit_whose_row_is_gone_is_told(scored: dict[str, Any], synced: Workspace, path: Path) -> None:
     """The values went with the row: nothing can bring them back, so repair leaves it to a person."""
     synced.plexus.update("ScoreResult", scored["id"], {"value": "ours"})

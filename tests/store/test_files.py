@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from syncer.plexus.spec import MODELS
 from syncer.prefactor.spec import MODELS as PREFACTOR
 from syncer.store import migrate, version
 from syncer.store.core import METADATA
-from syncer.store.database import Database
+from syncer.store.database import Database, Transaction
 from syncer.store.location import path_of
 from syncer.store.reader import Reader
 from syncer.store.tables import build
@@ -212,6 +213,39 @@ def test_a_reader_does_not_wait_for_a_writer(path: Path) -> None:
         tx.rows("INSERT INTO sync_run (remote, kind, started_at) VALUES ('plexus', 'push', 'now')", ())
         assert count() == [(0,)]
     assert count() == [(1,)]
+    database.close()
+
+
+def test_work_that_fails_in_a_shared_commit_leaves_nothing(path: Path) -> None:
+    """Writers that wait together share a commit: one that fails half way takes nobody along, and its half is undone [I1]."""
+    migrate.initialise(path)
+    database = Database(path)
+    raised: list[Exception] = []
+
+    def line(kind: str, *, fails: bool) -> None:
+        def work(tx: Transaction) -> None:
+            tx.rows("INSERT INTO sync_run (remote, kind, started_at) VALUES ('plexus', ?, 'now')", (kind,))
+            if fails:
+                raise ValueError(kind)
+
+        try:
+            database.write(work)
+        except ValueError as exc:
+            raised.append(exc)
+
+    threads = [threading.Thread(target=line, args=(kind,), kwargs={"fails": kind == "bad"}) for kind in ("a", "bad", "b")]
+    with database.transaction():  # nobody gets a turn before all of them wait for one
+        for thread in threads:
+            thread.start()
+        for _ in range(1000):
+            if len(database._queue) == len(threads):
+                break
+            threads[0].join(0.01)
+        assert len(database._queue) == len(threads)
+    for thread in threads:
+        thread.join()
+    assert [str(exc) for exc in raised] == ["bad"]
+    assert sorted(rows(path, "SELECT kind FROM sync_run")) == [("a",), ("b",)]
     database.close()
 
 
