@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ Missing = Callable[[str], Sequence[str]]
 
 _ATTEMPT = ("seq", "number", "at", "ended_at", "outcome", "code", "reason", "request_id")
 _WAITING = "SELECT seq FROM outbox WHERE remote = ? AND model = ? AND key = ? ORDER BY seq"
-_TAKEN = "SELECT seq FROM ledger WHERE by_seq = ? ORDER BY seq"
+_TAKEN = "SELECT seq, by_seq FROM ledger WHERE by_seq IS NOT NULL AND seq < ? ORDER BY seq DESC"
 _PUSHED = "SELECT max(left_at) FROM ledger WHERE remote = ? AND model = ? AND key = ? AND door = 'acked'"
 _PULLED = "SELECT max(at) FROM event WHERE remote = ? AND model = ? AND key = ? AND kind IN ('pulled', 'merged')"
 _COMPLETE = "SELECT max(complete_at) FROM mark WHERE remote = ? AND model = ?"
@@ -72,11 +73,14 @@ def _waiting(reader: Reader, models: Models, model: Model, seq: int, situation: 
 
 def attempts(reader: Reader, seq: int) -> list[dict[str, Any]]:
     """Every attempt that did not end well, of a change and of those it took over, oldest first."""
-    seqs = [seq]
-    for number in seqs:
-        seqs += [int(taken) for (taken,) in reader.all(_TAKEN, (number,)) if taken not in seqs]
-    marks = ", ".join("?" * len(seqs))
-    rows = reader.all(f"SELECT {', '.join(_ATTEMPT)} FROM attempt WHERE seq IN ({marks}) ORDER BY id", seqs)
+    seqs = {seq}
+    # What takes over is always the later one, so one look through the ledger, backwards, finds the whole chain.
+    with reader.reading(_TAKEN, (seq,)) as (_, lines):
+        for taken, by in lines:
+            if by in seqs:
+                seqs.add(taken)
+    sql = f"SELECT {', '.join(_ATTEMPT)} FROM attempt WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY id"
+    rows = reader.all(sql, (json.dumps(sorted(seqs)),))
     return [dict(zip(_ATTEMPT, row, strict=True)) for row in rows]
 
 

@@ -13,6 +13,10 @@ SELECT door, sum(n) FROM (
     SELECT door, count(*) AS n FROM ledger GROUP BY door UNION ALL SELECT door, changes FROM pruned
 ) GROUP BY door
 """
+# One look through the outbox for all remotes: with hundreds of thousands waiting, each one takes its time.
+_WAITING = """
+SELECT remote, state, model, count(*), min(created_at), min(due_at) FROM outbox NOT INDEXED GROUP BY remote, state, model
+"""
 
 
 @dataclass(slots=True)
@@ -58,24 +62,28 @@ def read(reader: Reader, names: Sequence[str]) -> Status:
     ledger = {str(door): int(n) for door, n in reader.all(_BY_DOOR)}
     live = _number(reader, "SELECT count(*) FROM outbox")
     enqueued = _number(reader, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
-    remotes = {name: _remote(reader, name) for name in names}
+    remotes = {name: RemoteStatus(name) for name in names}
+    for remote, *waiting in reader.all(_WAITING) if remotes else ():
+        if remote in remotes:
+            _count(remotes[remote], *waiting)
+    for found in remotes.values():
+        _fill(reader, found)
     closed = enqueued == live + sum(ledger.values())
     return Status(str(reader.path), remotes, ledger, enqueued, live, closed)
 
 
-def _remote(reader: Reader, name: str) -> RemoteStatus:
-    found = RemoteStatus(name)
-    for state, n, oldest, due in reader.all(
-        "SELECT state, count(*), min(created_at), min(due_at) FROM outbox WHERE remote = ? GROUP BY state", (name,)
-    ):
-        found.by_state[state] = n
-        found.waiting += n
-        found.oldest_at = min(filter(None, (found.oldest_at, oldest)), default=None)
-        found.next_due_at = min(filter(None, (found.next_due_at, due)), default=None)
+def _count(found: RemoteStatus, state: str, model: str, n: int, oldest: str, due: str | None) -> None:
+    found.by_state[state] = found.by_state.get(state, 0) + n
+    found.by_model[model] = found.by_model.get(model, 0) + n
+    found.waiting += n
+    found.oldest_at = min(filter(None, (found.oldest_at, oldest)), default=None)
+    found.next_due_at = min(filter(None, (found.next_due_at, due)), default=None)
+
+
+def _fill(reader: Reader, found: RemoteStatus) -> None:
+    name = found.remote
+    found.by_model = dict(sorted(found.by_model.items(), key=lambda pair: -pair[1]))
     found.attention = found.by_state.get("parked", 0) + found.by_state.get("conflict", 0)
-    found.by_model = dict(
-        reader.all("SELECT model, count(*) AS n FROM outbox WHERE remote = ? GROUP BY model ORDER BY n DESC", (name,))
-    )
     found.conflicts = _number(
         reader, "SELECT count(DISTINCT model || key) FROM conflict WHERE remote = ? AND resolved_at IS NULL", name
     )
@@ -91,7 +99,6 @@ def _remote(reader: Reader, name: str) -> RemoteStatus:
             setattr(found, f"last_{kind}", run[1])
     tables = reader.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ? || '\\_%' ESCAPE '\\'", (name,))
     found.rows = sum(_number(reader, f'SELECT count(*) FROM "{table}"') for (table,) in tables)
-    return found
 
 
 def _number(reader: Reader, sql: str, *parameters: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -300,3 +301,21 @@ def test_a_token_is_never_told(synced: Workspace, sandbox: Sandbox, path: Path) 
     write(path, "UPDATE outbox SET reason = ?", f"bad key {token}")
     assert token not in json.dumps(synced.explain("plexus", "Account", made))
     assert token not in json.dumps(synced.history("plexus", "Account", made))
+
+
+def test_a_record_edited_forty_thousand_times_is_explained_at_once(path: Path) -> None:
+    """One look through the ledger finds all that a change took over, however long the chain is [I25]."""
+    chain = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)"
+        " INSERT INTO ledger (seq, remote, model, key, op, door, by_seq, attempts, created_at, left_at)"
+        " SELECT 10 + i, 'plexus', 'Account', 'a', 'update', 'superseded', 11 + i, 0, '2026', '2026' FROM n"
+    )
+    with Workspace.open(path) as ws:
+        key = account(ws)
+        write(path, chain)
+        write(path, "UPDATE outbox SET seq = 40011")
+        write(path, "INSERT INTO attempt (seq, number, at, outcome) VALUES (11, 1, '2026', 'refused')")
+        began = time.process_time()
+        (waiting,) = ws.explain("plexus", "Account", key)["waiting"]
+    assert [attempt["seq"] for attempt in waiting["attempts_made"]] == [11]
+    assert time.process_time() - began < 5
