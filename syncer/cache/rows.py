@@ -140,13 +140,18 @@ def _listed(model: Model, keys: Iterable[str]) -> str:
 def add(tx: Transaction, model: Model, row: Mapping[str, Any]) -> None:
     """A new row."""
     of = sql(model)
-    tx.run(of.insert, of.as_tuple(row))
+    tx.must(of.insert, of.as_tuple(row))
 
 
 def set_fields(tx: Transaction, model: Model, key: str, changes: Mapping[str, Any]) -> None:
-    """Change fields of one row."""
+    """Change fields of one row, if it is there."""
     if changes:
         tx.run(sql(model).update(tuple(changes)), (*changes.values(), *_key(model, key)))
+
+
+def edit(tx: Transaction, model: Model, key: str, changes: Mapping[str, Any]) -> None:
+    """Change fields of one row that is there. Raises: DatabaseError."""
+    tx.must(sql(model).update(tuple(changes)), (*changes.values(), *_key(model, key)))
 
 
 def set_fields_of_many(

@@ -76,8 +76,22 @@ def _kinds(reader: Reader) -> list[tuple[str, str]]:
                 return number, remote
         return (1_001, "view") if type_ == "view" else (1_000, "bookkeeping")
 
-    ordered = sorted((*kind(name, type_), name) for name, type_ in reader.all(_NAMES))
+    found = [(name, type_) for name, type_ in reader.all(_NAMES) if type_ != "view" or _works(reader, name)]
+    ordered = sorted((*kind(name, type_), name) for name, type_ in found)
     return [(word, name) for _, word, name in ordered]
+
+
+def _works(reader: Reader, view: str) -> bool:
+    """Whether a view can be read: one of somebody's own may be of a table that is gone."""
+    from syncer.errors import CorruptDatabase, DatabaseError
+
+    try:
+        reader.one(f"SELECT 1 FROM {_quoted(view)} LIMIT 0")
+    except CorruptDatabase:
+        raise
+    except DatabaseError:
+        return False
+    return True
 
 
 def _described(reader: Reader, table: str) -> dict[str, list[dict[str, Any]]]:

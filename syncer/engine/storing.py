@@ -108,7 +108,7 @@ def store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, A
     if not changes:
         return row
     if all(model.by_name[name].origin is Origin.LOCAL for name in changes):
-        rows.set_fields(tx, model, key, changes)  # nobody else's business
+        rows.edit(tx, model, key, changes)  # nobody else's business
         return {**row, **changes}
     earlier = queue.last(tx, model, key)
     _keep_base(tx, model, key, row, earlier)
@@ -119,7 +119,7 @@ def store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, A
         written.setdefault(model.changed_at, now)
     row.update(written)
     require_companions(model, row, changes)
-    rows.set_fields(tx, model, key, written)
+    rows.edit(tx, model, key, written)
     queue.append(tx, model, key, Op.UPDATE, now, fields=changes, earlier=earlier)
     return row
 
@@ -135,7 +135,7 @@ def store_act(
     now = clock.stored_now()
     written = {**stored, model.changed_at: now}
     row.update(written)
-    rows.set_fields(tx, model, key, written)
+    rows.edit(tx, model, key, written)
     queue.append(tx, model, key, action, now, fields=stored, earlier=earlier, idem_key=idem_key)
     return row
 

@@ -20,6 +20,7 @@ from syncer.outbox.rules import Fate, verdict
 from syncer.port import Change, Op, State, op_named
 from syncer.store.core import LEDGER, OUTBOX
 from syncer.store.database import Statement, Transaction
+from syncer.store.statement import touched
 
 _o = OUTBOX.c
 _KEYS = sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)
@@ -241,7 +242,8 @@ def waiting_keys(tx: Transaction, model: Model, keys: Sequence[str]) -> set[str]
 def sending(tx: Transaction, frozen: Iterable[tuple[int, str, str, str]]) -> None:
     """Record an attempt of each (seq, body, body hash, key), before its first byte leaves."""
     now = clock.stored_now()
-    tx.many(_SENDING, [_SENDING.ordered({"s": s, "b": b, "h": h, "i": i, "t": now}) for s, b, h, i in frozen])
+    rows = [_SENDING.ordered({"s": s, "b": b, "h": h, "i": i, "t": now}) for s, b, h, i in frozen]
+    touched(tx.many(_SENDING, rows) if rows else 0, len(rows))
 
 
 def interrupted(tx: Transaction, remote: str) -> int:
@@ -274,5 +276,5 @@ def thaw(tx: Transaction, seq: int, idem_key: str | None = None) -> None:
 def leave(tx: Transaction, seqs: Sequence[int], door: str, *, by: int | None = None, why: str | None = None) -> None:
     """Move changes to the ledger through ``door``."""
     listed = json.dumps(list(seqs))
-    tx.run(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why})
-    tx.run(_REMOVE, {"seqs": listed})
+    tx.must(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why}, len(set(seqs)))
+    tx.must(_REMOVE, {"seqs": listed}, len(set(seqs)))

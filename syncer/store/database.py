@@ -9,53 +9,26 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from syncer import failpoints
 from syncer.store import version
 from syncer.store.faults import translating
 from syncer.store.place import Place
+from syncer.store.statement import Parameters, given, touched
+from syncer.store.statement import Statement as Statement
 
 T = TypeVar("T")
-Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 BUSY_MS = 10_000
 _PAGE_CACHE_KIB = 65_536
 _MOST_JOBS_A_COMMIT = 512
-
-
-class Statement:
-    """SQL text made once from a SQLAlchemy construct, for the driver's own cursor.
-
-    Core's execution costs more than SQLite does on a single write; its compiler is what we keep.
-    """
-
-    def __init__(self, construct: sa.sql.ClauseElement | Callable[[], sa.sql.ClauseElement]) -> None:
-        self._construct = construct
-
-    @cached_property
-    def _compiled(self) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
-        construct = self._construct
-        element = construct if isinstance(construct, sa.sql.ClauseElement) else construct()
-        compiled = element.compile(dialect=SQLiteDialect_pysqlite())
-        return str(compiled), tuple(getattr(compiled, "positiontup", None) or ()), compiled.params
-
-    @property
-    def text(self) -> str:
-        """The SQL."""
-        return self._compiled[0]
-
-    def ordered(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-        """``parameters`` in the order of the text's question marks; those given in the construct need not be named."""
-        _, names, fixed = self._compiled
-        return tuple(parameters[name] if name in parameters else fixed[name] for name in names)
 
 
 class Transaction:
@@ -67,12 +40,16 @@ class Transaction:
 
     def run(self, statement: Statement, parameters: Parameters = ()) -> int:
         """Execute; the number of rows touched."""
-        given = _given(statement, parameters)
-        return self._cursor.execute(statement.text, given).rowcount
+        values = given(statement, parameters)
+        return self._cursor.execute(statement.text, values).rowcount
+
+    def must(self, statement: Statement, parameters: Parameters, count: int = 1) -> None:
+        """Execute for ``count`` rows. Raises: DatabaseError when it were not as many: something would be lost."""
+        touched(self.run(statement, parameters), count)
 
     def add(self, statement: Statement, parameters: Parameters) -> int:
-        """Execute an insert; the new row's number."""
-        self.run(statement, parameters)
+        """Execute an insert; the new row's number. Raises: DatabaseError."""
+        self.must(statement, parameters)
         return self._cursor.lastrowid or 0
 
     def many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
@@ -81,13 +58,13 @@ class Transaction:
 
     def all(self, statement: Statement, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Rows of a select."""
-        given = _given(statement, parameters)
-        return self._cursor.execute(statement.text, given).fetchall()
+        values = given(statement, parameters)
+        return self._cursor.execute(statement.text, values).fetchall()
 
     def one(self, statement: Statement, parameters: Parameters = ()) -> tuple[Any, ...] | None:
         """The first row of a select, or None."""
-        given = _given(statement, parameters)
-        row: tuple[Any, ...] | None = self._cursor.execute(statement.text, given).fetchone()
+        values = given(statement, parameters)
+        row: tuple[Any, ...] | None = self._cursor.execute(statement.text, values).fetchone()
         return row
 
     def rows(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -97,12 +74,6 @@ class Transaction:
     def script(self, sql: str) -> None:
         """One fixed statement without parameters."""
         self._cursor.execute(sql)
-
-
-def _given(statement: Statement, parameters: Parameters) -> Sequence[Any]:
-    if isinstance(parameters, Mapping):
-        return statement.ordered(parameters)
-    return parameters or statement.ordered({})
 
 
 class _Job:

@@ -12,10 +12,10 @@ from pathlib import Path
 from syncer import clock, failpoints
 from syncer.errors import DatabaseError, NewerDatabase
 from syncer.store import version
-from syncer.store.database import Database
+from syncer.store.database import BUSY_MS, Database
 from syncer.store.faults import translated, translating
 from syncer.store.place import reserved
-from syncer.store.reader import reading_uri
+from syncer.store.reader import reading
 
 _turn = threading.Lock()  # alembic keeps what it is about to do in modules: one thread at a time
 
@@ -82,7 +82,7 @@ def _kept(path: Path, target: Path) -> Path:
 def _copied(path: Path, target: Path) -> Path:
     """The database copied into the empty file at ``target``, which is ours alone."""
     try:
-        with translating(path), closing(_reading(path)) as source, closing(sqlite3.connect(target)) as copy:
+        with translating(path), closing(reading(path, BUSY_MS)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
     except BaseException:
@@ -94,7 +94,7 @@ def _copied(path: Path, target: Path) -> Path:
 def integrity(path: Path) -> list[str]:
     """What SQLite's own check finds wrong with the file; empty when it is sound."""
     version.must_exist(path)
-    with translating(path), closing(_reading(path)) as connection:
+    with translating(path), closing(reading(path, BUSY_MS)) as connection:
         version.check(connection, path)
         try:
             rows = connection.execute("PRAGMA integrity_check").fetchall()
@@ -104,14 +104,8 @@ def integrity(path: Path) -> list[str]:
 
 
 def _revision(path: Path) -> str | None:
-    with translating(path), closing(_reading(path)) as connection:
+    with translating(path), closing(reading(path, BUSY_MS)) as connection:
         return version.revision(connection, path)
-
-
-def _reading(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(reading_uri(path), uri=True)
-    connection.execute("PRAGMA busy_timeout=10000")
-    return connection
 
 
 def _compact_now() -> str:

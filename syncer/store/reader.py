@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,10 +50,9 @@ class Reader:
         self.path = path
         version.must_exist(path)
         with translating(path):
-            self._connection = sqlite3.connect(reading_uri(path), uri=True, isolation_level=None, check_same_thread=False)
+            self._connection = reading(path, busy_ms)
         try:
             with translating(path):
-                self._connection.execute(f"PRAGMA busy_timeout={busy_ms}")
                 self._connection.execute("PRAGMA query_only=ON")
                 version.check(self._connection, path)
         except BaseException:
@@ -172,7 +171,29 @@ class Reader:
         self.close()
 
 
-def reading_uri(path: Path) -> str:
+def reading(path: Path, busy_ms: int) -> sqlite3.Connection:
+    """A connection that cannot write. What another program left half written beside the file is undone first."""
+    connection = _connected(path, busy_ms)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
+            return connection  # whoever reads through it is told
+        connection.close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as writing:
+            writing.execute(f"PRAGMA busy_timeout={busy_ms}")
+            writing.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection = _connected(path, busy_ms)
+    return connection
+
+
+def _connected(path: Path, busy_ms: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(_reading_uri(path), uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout={busy_ms}")
+    return connection
+
+
+def _reading_uri(path: Path) -> str:
     """The address under which SQLite opens ``path`` without being able to write to it."""
     # A write-ahead log needs a writable folder; a settled file in a read-only one can be read as it stands.
     import os
