@@ -97,7 +97,8 @@ class Receipt:
     ``key``: the record's key on the remote where that made it; the local one becomes it everywhere. ``due_s``: when to ask
     again at the earliest, in seconds. ``reason`` of an acked change, if any, is kept with it in the ledger.
     ``others``: what the answer says of other records, for the rows there are of them: (model, key, fields in stored form).
-    ``request_id``: what the remote calls the request, empty where it does not say.
+    ``request_id``: what the remote calls the request, empty where it does not say. ``most``: how many attempts may end with
+    this ``code`` before it is a refusal for good.
     """
 
     seq: int
@@ -109,6 +110,7 @@ class Receipt:
     due_s: float | None = None
     others: tuple[tuple[Model, str, Row], ...] = ()
     request_id: str = ""
+    most: int | None = None
 
 
 class Halt(StrEnum):

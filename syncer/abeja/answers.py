@@ -82,7 +82,8 @@ def doubt(answer: Answer) -> Doubt | None:
     """Why the request with this answer may have made a run; None when it surely made none."""
     judged = failures.verdict(answer.status)
     if judged is Verdict.ANSWERED:
-        return Doubt("unreadable", strange(answer), elapsed_s=answer.elapsed_s)
+        why = strange(answer) if run_of(answer) is None else "answered with a run that another create has made"
+        return Doubt("unreadable", why, elapsed_s=answer.elapsed_s)
     if judged is Verdict.UNKNOWN:
         return Doubt("server-error", said(answer), failures.retry_after_s(answer.headers), answer.elapsed_s)
     return None

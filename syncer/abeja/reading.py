@@ -50,12 +50,16 @@ class Reading:
         token: str | None = None
         seen: set[str] = set()
         while True:
-            answer, document = self._document("ABEJA would not list runs", path, _given("next_page_token", token))
+            answer = self.ask(path, _given("next_page_token", token))
+            document = self._read("ABEJA would not list runs", path, answer, "entries")
             yield answer, _runs(document)[0]
-            token = document.get("next_page_token") or None
-            if token is None or token in seen:
+            following = document.get("next_page_token") or None
+            if following is None or following == token:
                 return
-            seen.add(token)
+            if following in seen:
+                raise RemoteRefused("ABEJA's list of runs leads back to a page that was read already")
+            seen.add(following)
+            token = following
 
     def runs(self, ask: Ask, organization_id: str, deployment_id: str, path: str) -> Page:
         """One page of a deployment's runs; those we made come without their marker. Raises: RemoteError."""
@@ -65,7 +69,7 @@ class Reading:
         token = ask.token
         if answer.status == _EXPIRED and token is not None:  # from the top again: what is known costs nothing
             answer, token = self.ask(path), None
-        document = self._read("ABEJA would not list runs", path, answer)
+        document = self._read("ABEJA would not list runs", path, answer, "entries")
         runs, skipped = _runs(document)
         rows = [forms.as_row(run, organization_id, deployment_id) for run in runs]
         names = (*(f.name for f in RUN.fields), "extra")
@@ -87,7 +91,7 @@ class Reading:
             answer, token = self.ask(path, start), None
         if answer.status == 404 and not answer.is_html:
             return Page(())
-        document = self._read("ABEJA would not show a log", path, answer)
+        document = self._read("ABEJA would not show a log", path, answer, "events")
         found = _listed(document, "events")
         rows, tail = forms.events(str((ask.parent or {}).get("run_id")), found, self._tail(path, token))
         further = self._next(path, token, document.get("next_token"))
@@ -103,13 +107,10 @@ class Reading:
         refused.__cause__ = error
         return refused
 
-    def _document(self, what: str, path: str, query: Mapping[str, str]) -> tuple[Answer, dict[str, Any]]:
-        answer = self.ask(path, query)
-        return answer, self._read(what, path, answer)
-
-    def _read(self, what: str, path: str, answer: Answer) -> dict[str, Any]:
+    def _read(self, what: str, path: str, answer: Answer, name: str) -> dict[str, Any]:
+        """The JSON of an answer that has the list ``name``: without it, whatever it is, it is no empty list."""
         document = answers.document(answer) if answer.status < 400 else None
-        if document is None:
+        if document is None or name not in document:
             raise self.refusal(what, path, answer)
         return document
 

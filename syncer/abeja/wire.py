@@ -121,7 +121,7 @@ class AbejaLine:
 
     def _judged(self, change: Change, order: Order, answer: Answer, path: str) -> Reply:
         run = answers.run_of(answer)
-        if run is not None:
+        if run is not None and forms.marker(run) in (None, order.marker):
             return answers.made(change, run, answer.elapsed_s)
         doubt = answers.doubt(answer)
         if doubt is None:
@@ -175,12 +175,16 @@ class AbejaLine:
         """Every listed run with the marker of ``order``, oldest first. Raises: RemoteError."""
         path = runs_path(order.organization_id, order.deployment_id)
         since: str | None = None
+        untold = False
         found: list[Record] = []
         for answer, entries in self._reading.lists(path):
             since = since or _since(order.first_at, answer)
             found += [run for run in entries if forms.marker(run) == order.marker]
-            if entries and "" < forms.created_at(entries[-1]) < since:
+            untold = untold or any("user_env_vars" not in run and forms.created_at(run) >= since for run in entries)
+            if _all_older(entries, since):
                 break
+        if untold and not found:
+            raise RemoteRefused("ABEJA lists runs without the environment that would tell whose they are")
         return sorted(found, key=lambda run: (forms.created_at(run), str(run["run_id"])))
 
     def page(self, ask: Ask) -> Page:
@@ -233,10 +237,18 @@ def _segment(name: str) -> str:
 
 
 def _since(first_at: str, answer: Answer) -> str:
-    """The time, on the platform's clock, before which the run of a create first tried at ``first_at`` cannot be."""
+    """The time, on the platform's clock, before which the run of a create first tried at ``first_at`` cannot be.
+
+    The clock that answers may be a gateway's, not the one runs are stamped by: it makes a search longer, never shorter.
+    """
     server_now = failures.server_time(answer.headers)
     ahead_s = (clock.parsed(server_now) - clock.now()).total_seconds() if server_now else 0.0
-    return clock.after(ahead_s - _CLOCK_MARGIN_S, clock.parsed(first_at))
+    return clock.after(min(0.0, ahead_s) - _CLOCK_MARGIN_S, clock.parsed(first_at))
+
+
+def _all_older(entries: Sequence[Record], since: str) -> bool:
+    """True when what follows a page is older than ``since``: its last run is, and it does not begin with an older one."""
+    return bool(entries) and "" < (last := forms.created_at(entries[-1])) < since and forms.created_at(entries[0]) >= last
 
 
 def _seconds(text: str | None) -> float:

@@ -76,6 +76,8 @@ class Settler:
                 self._differs(change, receipt)
             elif receipt.outcome is Outcome.REFUSED:
                 self._park(change, receipt)
+            elif receipt.most is not None and (n := attempts.ended(self._tx, change.seq, receipt.code)) >= receipt.most:
+                self._park(change, replace(receipt, reason=f"{receipt.reason}; so it ended {n} times"))
             else:
                 self._postpone(change, receipt)
         attempts.forget_last(self._tx, [c.seq for c, _ in self._acked if c.seq in failed])

@@ -40,6 +40,9 @@ _INTERRUPTED = Statement(
         ).where(_o.remote == sa.bindparam("r"), _o.state == State.SENDING),
     )
 )  # fmt: skip
+_ENDED = Statement(
+    sa.select(sa.func.count()).where(ATTEMPT.c.seq == sa.bindparam("s"), ATTEMPT.c.code == sa.bindparam("code"))
+)
 _FORGET = Statement(
     ATTEMPT.delete().where(
         ATTEMPT.c.seq == sa.bindparam("s"),
@@ -73,6 +76,12 @@ def interrupted(tx: Transaction, remote: str) -> None:
     """Write down the attempts that a dead sync has left without an answer: no end, no outcome."""
     reason = "the sync stopped before an answer came"
     tx.run(_INTERRUPTED, {"code": INTERRUPTED, "reason": reason, "r": remote})
+
+
+def ended(tx: Transaction, seq: int, code: str) -> int:
+    """How many attempts of a change ended with ``code``, whatever else became of others."""
+    found = tx.one(_ENDED, {"s": seq, "code": code})
+    return int(found[0]) if found else 0
 
 
 def forget_last(tx: Transaction, seqs: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ from syncer.http.session import Answer
 from syncer.port import Change, Halt, Outcome, Receipt
 
 MOST_ABSENT = 8
-"""After so many attempts "not found" is final."""
+"""So many attempts that end with "not found" make it final."""
 
 _LONGEST_ABSENT_S = 300.0
 
@@ -48,7 +48,7 @@ class Said:
     def details(self) -> Mapping[str, Any] | None:
         """The record it tells of, if it does."""
         found = (self.document or {}).get("details")
-        return found if isinstance(found, dict) and isinstance(found.get("id"), str) else None
+        return found if isinstance(found, dict) and isinstance(found.get("id"), str) and found["id"] else None
 
     @property
     def control(self) -> Mapping[str, Any] | None:
@@ -148,10 +148,18 @@ def refused(change: Change, said: Said, why: str = "") -> Receipt:
 
 def absent(change: Change, said: Said) -> Receipt:
     """Not found: what was written a moment ago may not be seen everywhere yet, so it is tried again, ever more seldom."""
-    if change.attempts >= MOST_ABSENT:
-        return refused(change, said, f"not found in {change.attempts} attempts")
     due_s = min(2.0**change.attempts, _LONGEST_ABSENT_S)
-    return Receipt(change.seq, Outcome.LATER, code=said.code, reason=said.reason, due_s=due_s)
+    return Receipt(change.seq, Outcome.LATER, code=said.code, reason=said.reason, due_s=due_s, most=MOST_ABSENT)
+
+
+def unlooked(change: Change, exc: RemoteError) -> Told | None:
+    """What follows from a record that could not be looked at for now; None where it may never be."""
+    if isinstance(exc, AccessRefused):
+        return Told(Receipt(change.seq, Outcome.LATER, code="access-refused", reason=exc.sentence), Halt.ACCESS)
+    if not isinstance(exc, Unreachable):
+        return None
+    halt = None if exc.connected else Halt.UNREACHABLE
+    return Told(Receipt(change.seq, Outcome.LATER, code="unread", reason=exc.sentence), halt, exc.retry_after_s)
 
 
 def no_access(status: int) -> AccessRefused:

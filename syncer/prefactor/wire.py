@@ -125,12 +125,12 @@ class PrefactorLine:
         if said.meaning is Meaning.DONE:
             return Told(_done(change, said))
         if said.meaning is Meaning.CLASHES and change.op == Op.CREATE and forms.sent_id(document) is not None:
-            return Told(self._taken(change, document, said))
+            return self._taken(change, document, said)
         if said.meaning is Meaning.CLASHES and said.status == 409 and change.edits and said.code != _KEY_REUSED:
-            return Told(self._over(change, document, said))
+            return self._over(change, document, said)
         return answers.not_done(change, said, answer)
 
-    def _taken(self, change: Change, document: Mapping[str, Any], said: Said) -> Receipt:
+    def _taken(self, change: Change, document: Mapping[str, Any], said: Said) -> Told:
         """A create was refused, perhaps because its id is there already: the engine compares what is."""
         return self._looked(
             change,
@@ -145,7 +145,7 @@ class PrefactorLine:
             ),
         )
 
-    def _over(self, change: Change, document: Mapping[str, Any], said: Said) -> Receipt:
+    def _over(self, change: Change, document: Mapping[str, Any], said: Said) -> Told:
         """An action was refused because of the record's status: fine, if that is where it should lead, or final."""
         wanted = "active" if change.op == "start" else document["body"]["status"]
 
@@ -159,15 +159,14 @@ class PrefactorLine:
 
     def _looked(
         self, change: Change, document: Mapping[str, Any], said: Said, judged: Callable[[Mapping[str, Any]], Receipt]
-    ) -> Receipt:
-        """The receipt that follows from the record as it is; a refusal when there is none, or it may not be read."""
+    ) -> Told:
+        """What follows from the record as it is; a refusal when there is none, or it may not be read."""
         try:
             record = self._record(change.model, change.key, _instance(change, document))
-        except Unreachable as exc:
-            return Receipt(change.seq, Outcome.LATER, code="unread", reason=exc.sentence)
         except RemoteError as exc:
-            return answers.refused(change, said, f"the record could not be read: {exc.sentence}")
-        return answers.refused(change, said) if record is None else judged(record)
+            why = f"the record could not be read: {exc.sentence}"
+            return answers.unlooked(change, exc) or Told(answers.refused(change, said, why))
+        return Told(answers.refused(change, said) if record is None else judged(record))
 
     def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
         """Records by id; those that have a local id only are not asked for. Raises: RemoteError."""
@@ -192,7 +191,7 @@ class PrefactorLine:
         if found is None:
             return None
         said, answer = found
-        if said.details is None:
+        if said.details is None or said.details["id"] != key:
             raise Unreachable(said.strange).having(connected=not answer.is_html)
         return said.details
 
@@ -266,6 +265,8 @@ def _done(change: Change, said: Said) -> Receipt:
     details = said.details
     if details is None:  # a proxy may have cut the answer after everything was applied
         return Receipt(change.seq, Outcome.AMBIGUOUS, code="unreadable", reason=said.strange)
+    if change.op != Op.CREATE and details["id"] != change.key:
+        return Receipt(change.seq, Outcome.AMBIGUOUS, code="other-record", reason="answered with another record")
     key = str(details["id"]) if change.op == Op.CREATE else None
     return Receipt(change.seq, Outcome.ACKED, forms.told(change, details), key=key)
 
