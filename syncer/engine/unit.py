@@ -27,6 +27,7 @@ class Unit:
     """The calls of :class:`syncer.engine.write.Records` in one transaction: all of it is stored, or nothing.
 
     What was written in it is seen by its own reads. Good until the transaction ends. ``tx`` is the transaction itself.
+    A call that raises leaves nothing of itself, for callers who catch that and go on.
     """
 
     def __init__(self, tx: Transaction, models: Mapping[str, Model]) -> None:
@@ -41,7 +42,8 @@ class Unit:
         """
         described = model_named(self._models, model)
         row, minted = draft(described, fields)
-        store_new(self.tx, described, row, minted, upsert=upsert)
+        with self.tx.apart():
+            store_new(self.tx, described, row, minted, upsert=upsert)
         return values.to_python(described, row)
 
     def get(self, model: str, key: Key) -> dict[str, Any] | None:
@@ -56,13 +58,15 @@ class Unit:
         described.require_op(Op.UPDATE)
         named = key_text(described, key)
         stored = checked_update(described, changes, lambda: row_of(self.tx, described, named))
-        return values.to_python(described, store_update(self.tx, described, named, stored))
+        with self.tx.apart():
+            return values.to_python(described, store_update(self.tx, described, named, stored))
 
     def delete(self, model: str, key: Key) -> None:
         """Remove the record; see :meth:`Records.delete`."""
         described = model_named(self._models, model)
         described.require_op(Op.DELETE)
-        store_delete(self.tx, described, key_text(described, key), self._models)
+        with self.tx.apart():
+            store_delete(self.tx, described, key_text(described, key), self._models)
 
     def find(
         self,

@@ -68,9 +68,10 @@ class Records:
             earlier = callerkeys.made(tx, described, idem_key, print_)
             if earlier is not None:
                 return existing(tx, described, earlier)
-            store_new(tx, described, row, minted, idem_key)
-            callerkeys.remember(tx, described, idem_key, described.key_text(row), print_)
-            return row
+            made = dict(row)  # what the transaction finds is not kept for the case that it is undone and done again
+            store_new(tx, described, made, minted, idem_key)
+            callerkeys.remember(tx, described, idem_key, described.key_text(made), print_)
+            return made
 
         return values.to_python(described, self._database.write(work))
 
@@ -104,13 +105,14 @@ class Records:
         described = model_named(self._models, model)
         drafts = [draft(described, fields) for fields in records]
 
-        def work(tx: Transaction) -> None:
-            for row, own_id in drafts:
+        def work(tx: Transaction) -> list[Row]:
+            made = [dict(row) for row, _ in drafts]
+            for row, (_, own_id) in zip(made, drafts, strict=True):
                 store_new(tx, described, row, own_id)
+            return made
 
-        if drafts:
-            self._database.write(work)
-        return [values.to_python(described, row) for row, _ in drafts]
+        made = self._database.write(work) if drafts else []
+        return [values.to_python(described, row) for row in made]
 
     def get(self, model: str, key: Key) -> dict[str, Any] | None:
         """The record with this id (or dict of key fields), None when the local file has none."""

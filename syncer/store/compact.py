@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from syncer.store import version
+from syncer.store import forks, version
 from syncer.store.faults import translating
 
 _BUSY_MS = 10_000
@@ -24,7 +24,7 @@ def folded(path: Path, *, vacuum: bool = False) -> bool:
     copy. Pages that stay empty are used again by what is written next. Raises: DatabaseError.
     """
     version.must_exist(path)
-    with translating(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(forks.Brief(path)), translating(path), closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
         version.check(connection, path)
         if vacuum:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
+from syncer.store import forks
 from syncer.store.database import Database, Transaction
 from syncer.store.faults import translating
 from syncer.store.reader import Reader
@@ -77,7 +78,11 @@ else:
 @contextmanager
 def pinned(database: Database) -> Iterator[Transaction]:
     """The database as it is now, whatever is written to it inside the block; only for reading."""
-    with translating(database.path), closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
+    with (
+        closing(forks.Brief(database.path)),
+        translating(database.path),
+        closing(sqlite3.connect(database.path, isolation_level=None)) as connection,
+    ):
         connection.execute("PRAGMA query_only=ON")
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -6,7 +6,6 @@ be too late. Nothing in here spans the network.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,28 +17,58 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from syncer import failpoints
-from syncer.store import version
+from syncer.errors import DatabaseError
+from syncer.store import forks, version
 from syncer.store.faults import translating
 from syncer.store.place import Place
+from syncer.store.readers import Readers
 from syncer.store.statement import Parameters, given, touched
 from syncer.store.statement import Statement as Statement
+from syncer.store.together import Together
 
 T = TypeVar("T")
 
 BUSY_MS = 10_000
 _PAGE_CACHE_KIB = 65_536
-_MOST_JOBS_A_COMMIT = 512
 
 
 class Transaction:
-    """An open write transaction. Parameters come by name, or as a tuple in the order of the text."""
+    """An open write transaction. Parameters come by name, or as a tuple in the order of the text.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    ``begun``: whether there is one in SQLite, or each statement stands for itself. ``durable``: it was committed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, begun: bool = False) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
+        self._begun = begun
+        self.durable = False
+
+    def require(self) -> None:
+        """Raises: DatabaseError when SQLite has undone the transaction on its own: what follows would stand for itself."""
+        if self._begun and not self._connection.in_transaction:
+            raise DatabaseError(
+                "the database has undone the transaction after an error in it; nothing of it is stored",
+                hint="let the error end the block, and repeat the whole of it",
+            )
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A part of the transaction that is undone by itself when it raises, for callers who go on then."""
+        self.require()
+        self._cursor.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # after "disk full" SQLite has undone everything on its own
+                self._cursor.execute("ROLLBACK TO part")
+                self._cursor.execute("RELEASE part")
+            raise
+        self._cursor.execute("RELEASE part")
 
     def run(self, statement: Statement, parameters: Parameters = ()) -> int:
         """Execute; the number of rows touched."""
+        self.require()
         values = given(statement, parameters)
         return self._cursor.execute(statement.text, values).rowcount
 
@@ -54,6 +83,7 @@ class Transaction:
 
     def many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
         """Execute for every tuple of ``rows``; the number of rows touched."""
+        self.require()
         return self._cursor.executemany(statement.text, rows).rowcount
 
     def all(self, statement: Statement, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
@@ -76,34 +106,25 @@ class Transaction:
         self._cursor.execute(sql)
 
 
-class _Job:
-    __slots__ = ("done", "error", "result", "work")
-
-    def __init__(self, work: Callable[[Transaction], Any]) -> None:
-        self.work = work
-        self.done = False
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-
 class Database:
-    """The local file, opened for writing. Safe from many threads; a forked child gets its own connection."""
+    """The local file, opened for writing. Safe from many threads; a forked child opens it for itself."""
 
     def __init__(self, path: Path, *, durability: str = "full", busy_ms: int = BUSY_MS) -> None:
         self.path = path
         self._durability = durability
         self._busy_ms = busy_ms
         self._start()
+        forks.keep(self)
 
     def _start(self) -> None:
-        self._pid = os.getpid()
-        self._turn = threading.RLock()
-        self._queue_lock = threading.Lock()
-        self._queue: list[_Job] = []
+        self.turn = threading.RLock()
+        """Held by the thread that writes."""
         self._connection: sqlite3.Connection | None = None
         self._place: Place | None = None
-        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
-        self._local = threading.local()
+        self._holder: int | None = None  # the thread that is inside a transaction
+        self._parted = False
+        self._readers = Readers(self.path, self._busy_ms)
+        self._together = Together()
 
     @cached_property
     def engine(self) -> sa.Engine:
@@ -123,11 +144,8 @@ class Database:
         raw.execute("PRAGMA wal_autocheckpoint=4000")
 
     def _open(self) -> sqlite3.Connection:
-        if self._pid != os.getpid():
-            # A fork shares the file descriptor; SQLite forbids using, and even closing, the parent's connection.
-            _abandoned.extend((self._connection, *self._readers.values()))
-            self._start()
         if self._connection is None:
+            forks.require_clean(self.path)
             version.must_exist(self.path)
             place = Place(self.path)
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -140,134 +158,119 @@ class Database:
                 raise
             self._connection, self._place = connection, place
         self._stay()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")  # an interrupt came while it was being undone
         return self._connection
 
     def _stay(self) -> None:
         """Let go of a file that the path no longer leads to; the next call opens what is there. Raises: DatabaseError."""
         if self._connection is not None and self._place is not None and self._place.is_left():
+            self._let_go()
+            raise self._place.gone()
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
             self._connection.close()  # undoes what was not committed
             self._connection = None
-            raise self._place.gone()
 
     @property
     def in_transaction(self) -> bool:
         """True while this process holds a write transaction."""
         return self._connection is not None and self._connection.in_transaction
 
+    @property
+    def waiting(self) -> int:
+        """How many writes of other threads wait for the turn."""
+        return len(self._together)
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """A write transaction: committed at the end of the block, undone when it raises. Raises: DatabaseError."""
-        with self._turn, translating(self.path):
+        self._refuse_nesting()
+        with self.turn, translating(self.path):
             connection = self._open()
-            if connection.in_transaction:
-                raise RuntimeError("transactions do not nest")
-            connection.execute("BEGIN IMMEDIATE")
+            tx = Transaction(connection, begun=True)
+            committing = False
             try:
+                self._holder = threading.get_ident()
+                connection.execute("BEGIN IMMEDIATE")
                 version.unchanged(connection, self.path)
-                yield Transaction(connection)
+                yield tx
                 failpoints.reached("before-commit")
                 self._stay()
+                self._require_ours(connection)
+                tx.require()
+                committing = True
                 connection.execute("COMMIT")
+                tx.durable = True
                 failpoints.reached("after-commit")
-            except BaseException:
-                # After "disk full" SQLite has undone the transaction on its own.
-                if self._connection is not None and connection.in_transaction:
-                    with suppress(sqlite3.Error):
-                        connection.execute("ROLLBACK")
+            except BaseException as exc:
+                if connection is self._connection:  # else it was closed, or is the parent's of a forked child
+                    # A signal during the commit is raised behind it.
+                    tx.durable = committing and not (connection.in_transaction or isinstance(exc, sqlite3.Error))
+                    if connection.in_transaction:  # after "disk full" SQLite has undone it on its own
+                        with suppress(sqlite3.Error):
+                            connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._holder = None
+
+    def _refuse_nesting(self) -> None:
+        if self._holder == threading.get_ident():
+            raise RuntimeError("transactions do not nest")
+
+    def _require_ours(self, connection: sqlite3.Connection) -> None:
+        if connection is not self._connection:
+            raise DatabaseError(
+                "the workspace was closed, or its process forked, inside a transaction; nothing of it is stored from here",
+                record=str(self.path),
+                hint="end the transaction first",
+            )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run ``work`` in a transaction and return its result once that is durable.
-
-        Threads that write at the same time share one commit: the first to get its turn does the work of all that wait, each
-        in its own savepoint, so that one that fails takes nobody with it.
-        """
-        if self._pid != os.getpid():
-            self._open()
-        job = _Job(work)
-        with self._queue_lock:
-            self._queue.append(job)
-        with self._turn:
-            while not job.done:
-                with self._queue_lock:
-                    jobs = self._queue[:_MOST_JOBS_A_COMMIT]
-                    del self._queue[:_MOST_JOBS_A_COMMIT]
-                self._commit(jobs)
-        if job.error is not None:
-            raise job.error
-        result: T = job.result
-        return result
-
-    def _commit(self, jobs: list[_Job]) -> None:
-        try:
-            with self.transaction() as tx:
-                if len(jobs) == 1:
-                    jobs[0].result = jobs[0].work(tx)
-                else:
-                    for job in jobs:
-                        _run_apart(tx, job)
-        except BaseException as exc:  # noqa: BLE001 - handed to every caller whose work was undone
-            for job in jobs:
-                job.error = job.error or exc
-        for job in jobs:
-            job.done = True
+        """Run ``work`` in a transaction, maybe with others' (:mod:`syncer.store.together`); its result once durable."""
+        self._refuse_nesting()
+        with translating(self.path):
+            return self._together.do(work, self.turn, self.transaction)
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on a connection that cannot write, one per thread; it never waits for a writer."""
         with translating(self.path):
-            connection = self._reading()
-            version.unchanged(connection, self.path)
-            return work(Transaction(connection))
+            return self._readers.read(lambda connection: self._seen(work, connection))
 
-    def _reading(self) -> sqlite3.Connection:
-        if self._pid != os.getpid():
-            self._open()
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is not None and self._local.place.is_left():
-            connection.close()
-            self._local.connection = None
-            raise self._local.place.gone()
-        if connection is None:
-            version.must_exist(self.path)
-            place = Place(self.path)
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            try:
-                connection.execute(f"PRAGMA busy_timeout={self._busy_ms}")
-                connection.execute("PRAGMA query_only=ON")
-                version.check(connection, self.path)
-            except BaseException:
-                connection.close()
-                raise
-            self._local.connection, self._local.place = connection, place
-            with self._queue_lock:
-                for gone in [thread for thread in self._readers if not thread.is_alive()]:
-                    self._readers.pop(gone).close()
-                self._readers[threading.current_thread()] = connection
-        return connection
+    def _seen(self, work: Callable[[Transaction], T], connection: sqlite3.Connection) -> T:
+        version.unchanged(connection, self.path)
+        return work(Transaction(connection))
 
     def close(self) -> None:
-        """Close the connections; the write-ahead log is folded into the file when nobody else has it open."""
-        with self._turn:
-            if self._pid == os.getpid():
-                for reader in self._readers.values():
-                    reader.close()
-                if self._connection is not None:
-                    self._connection.close()
-            self._start()
+        """Close the connections; the write-ahead log is folded into the file when nobody else has it open.
+
+        What other threads are reading and writing comes to its end; who uses it later opens the file again.
+        """
+        self._readers.close()
+        with self.turn:
+            self._let_go()
             if "engine" in self.__dict__:
                 self.engine.dispose()
 
+    def part(self, wait_s: float) -> bool:
+        """Before a fork; see :class:`syncer.store.forks.Kept`."""
+        closed = self._readers.part(wait_s)
+        self._parted = self._holder != threading.get_ident() and self.turn.acquire(timeout=wait_s)
+        if self._parted:
+            self._let_go()
+        return closed and self._connection is None
+
+    def rejoin(self) -> None:
+        """After it, in the parent."""
+        if self._parted:
+            self.turn.release()
+        self._readers.rejoin()
+
+    def begin_anew(self) -> None:
+        """After it, in the child."""
+        _abandoned.extend((self._connection, *self._readers.connections))
+        self._start()
+
 
 _abandoned: list[sqlite3.Connection | None] = []
-
-
-def _run_apart(tx: Transaction, job: _Job) -> None:
-    tx.script("SAVEPOINT job")
-    try:
-        job.result = job.work(tx)
-    except sqlite3.OperationalError:
-        raise  # disk full and the like concern everyone
-    except Exception as exc:  # noqa: BLE001 - handed to its own caller
-        job.error = exc
-        tx.script("ROLLBACK TO job")
-    tx.script("RELEASE job")

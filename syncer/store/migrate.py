@@ -11,7 +11,7 @@ from pathlib import Path
 
 from syncer import clock, failpoints
 from syncer.errors import DatabaseError, NewerDatabase
-from syncer.store import version
+from syncer.store import forks, version
 from syncer.store.database import BUSY_MS, Database
 from syncer.store.faults import translated, translating
 from syncer.store.place import reserved
@@ -82,7 +82,12 @@ def _kept(path: Path, target: Path) -> Path:
 def _copied(path: Path, target: Path) -> Path:
     """The database copied into the empty file at ``target``, which is ours alone."""
     try:
-        with translating(path), closing(reading(path, BUSY_MS)) as source, closing(sqlite3.connect(target)) as copy:
+        with (
+            closing(forks.Brief(path)),
+            translating(path),
+            closing(reading(path, BUSY_MS)) as source,
+            closing(sqlite3.connect(target)) as copy,
+        ):
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
     except BaseException:
@@ -94,7 +99,7 @@ def _copied(path: Path, target: Path) -> Path:
 def integrity(path: Path) -> list[str]:
     """What SQLite's own check finds wrong with the file; empty when it is sound."""
     version.must_exist(path)
-    with translating(path), closing(reading(path, BUSY_MS)) as connection:
+    with closing(forks.Brief(path)), translating(path), closing(reading(path, BUSY_MS)) as connection:
         version.check(connection, path)
         try:
             rows = connection.execute("PRAGMA integrity_check").fetchall()
@@ -104,7 +109,7 @@ def integrity(path: Path) -> list[str]:
 
 
 def _revision(path: Path) -> str | None:
-    with translating(path), closing(reading(path, BUSY_MS)) as connection:
+    with closing(forks.Brief(path)), translating(path), closing(reading(path, BUSY_MS)) as connection:
         return version.revision(connection, path)
 
 
@@ -123,7 +128,13 @@ def _to_head(path: Path, durability: str) -> None:
     config.set_main_option("script_location", str(version.migrations()))
     database = Database(path, durability=durability)
     try:
-        with _turn, translating(path), database.engine.connect() as connection, connection.begin():
+        with (
+            closing(forks.Brief(path)),
+            _turn,
+            translating(path),
+            database.engine.connect() as connection,
+            connection.begin(),
+        ):
             connection.exec_driver_sql(f"PRAGMA application_id={version.APPLICATION_ID}")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

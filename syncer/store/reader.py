@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from syncer.errors import DatabaseError, QueryError
-from syncer.store import version
+from syncer.store import forks, version
 from syncer.store.faults import translated, translating
 
 _STEPS_BETWEEN_LOOKS = 20_000
@@ -49,6 +49,7 @@ class Reader:
     def __init__(self, path: Path, *, busy_ms: int = 5000) -> None:
         self.path = path
         version.must_exist(path)
+        self._brief = forks.Brief(path)
         with translating(path):
             self._connection = reading(path, busy_ms)
         try:
@@ -56,7 +57,7 @@ class Reader:
                 self._connection.execute("PRAGMA query_only=ON")
                 version.check(self._connection, path)
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
 
     def all(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
@@ -163,6 +164,7 @@ class Reader:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+        self._brief.close()
 
     def __enter__(self) -> Self:
         return self

@@ -57,7 +57,7 @@ class GoingAway:
 def test_halves_keep_the_body_that_left_with_the_whole(
     synced: Workspace, path: Path, halt: Halt, code: str, served: int
 ) -> None:
-    """Whether a half was refused a hearing or never left: none is forgotten, none gets another body under its key [I4 I8]."""
+    """Refused a hearing or never sent: no half is forgotten, none gets another body under its key [I4 I8]."""
     for n in range(4):
         account(synced, key=str(n))
     held = lease.acquire(synced.database, "plexus")

@@ -291,7 +291,7 @@ def test_a_create_that_was_edited_before_its_repeat_is_still_ours(
 
 
 def test_an_edit_behind_a_create_of_unknown_fate_is_not_taken_for_theirs(synced: Workspace, sandbox: Sandbox) -> None:
-    """It sets what the create did not: when a colleague's edit of another field comes home with the create, ours goes out."""
+    """It sets what the create did not: a colleague's edit of another field comes home with the create, ours goes out."""
     made = account(synced)
     sandbox.faults.lose_next_reply()
     synced.push(wait_s=0)

@@ -420,8 +420,8 @@ BUGS = (
     Bug(
         "a reader takes its turn among the writers",
         "syncer/store/database.py",
-        "        with translating(self.path):\n            return work(Transaction(self._reading()))\n",
-        "        with self.transaction() as tx:\n            return work(tx)\n",
+        "            return self._readers.read(lambda connection: self._seen(work, connection))\n",
+        "            with self.transaction() as tx:\n                return work(tx)\n",
         "tests/store/test_files.py::test_a_reader_does_not_wait_for_a_writer",
         "I22",
     ),

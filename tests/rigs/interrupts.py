@@ -1,0 +1,43 @@
+"""Ctrl-C at an exact moment: as a call into C returns, which is where Python looks for signals that came during it."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+Hit = Callable[[Any], bool]
+
+
+@contextmanager
+def interrupted(hit: Hit, nth: int = 1) -> Iterator[list[str]]:
+    """KeyboardInterrupt in this thread as the ``nth`` call for which ``hit`` is true comes back, its work done.
+
+    Gives the names of the calls that were hit.
+    """
+    hits: list[str] = []
+
+    def look(_: FrameType, event: str, called: Any) -> None:
+        if event == "c_return" and len(hits) < nth and hit(called):
+            hits.append(called.__qualname__)
+            if len(hits) == nth:
+                raise KeyboardInterrupt  # Python takes the profiler away when it raises: this happens once
+
+    sys.setprofile(look)
+    try:
+        yield hits
+    finally:
+        sys.setprofile(None)
+
+
+def on_connection(called: Any) -> bool:
+    """True for ``execute`` of a connection itself: in a write transaction BEGIN is the first and COMMIT the second."""
+    return called.__name__ == "execute" and isinstance(called.__self__, sqlite3.Connection)
+
+
+def anything(_: Any) -> bool:
+    """True for every call into C."""
+    return True
