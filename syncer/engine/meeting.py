@@ -78,7 +78,7 @@ def made_there(tx: Transaction, changes: Sequence[Change], record: Row, rules: P
         _ask_as_it_is(tx, create, record, sent)
         return True
     fixed = {*model.key, *(f.name for f in model.fields if f.origin is not Origin.CALLER)}
-    edited = {n: create.created_at for n in create.fields or sent if n not in fixed and row.get(n) is not None}
+    edited = {n: create.created_at for n in create.fields or sent if n not in fixed}
     edited |= {n: change.created_at for change in changes[1:] for n in change.fields}
     judge = _upserting if create.fields else rules.judge(model, record, edited)
     found = merged(model, {}, row, record, edited, judge=judge)

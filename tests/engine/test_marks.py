@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from syncer import Workspace, clock
+from syncer.abeja.spec import RUN
 from syncer.cache.marks import Mark
 from syncer.config import Settings
-from syncer.engine.position import Part, moved, set_back
+from syncer.engine.position import Part, moved, nothing_below, set_back
+from syncer.plans import Listing
 from syncer.plexus.spec import MODELS
 from syncer.port import Limits, Page
 from syncer.sandbox.app import Options
@@ -151,6 +153,33 @@ def test_a_mark_without_clock_trouble_stays_as_it_is() -> None:
     assert set_back(mark, -3.0) is mark
     assert set_back(mark, None) is mark
     assert set_back(mark, -3600.0).position == "2026-11-20T10:59:58.000000Z"
+
+
+def test_a_time_from_the_future_moves_a_mark_to_the_servers_present_only() -> None:
+    """Also where no answer tells the server's time, so that no later look could set the mark back."""
+    model = MODELS["ScoreResult"]
+    at = [f.name for f in model.fields].index("updatedAt")
+    row = [None] * (len(model.fields) + 1)
+    row[at] = clock.stored(NOON + timedelta(days=1))  # type: ignore[call-overload]
+    part = Part(model, model, "all", cursor="updatedAt")
+    assert moved(part, Mark("all", started_at=clock.stored(NOON)), Page((tuple(row),))).position == clock.stored(NOON)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "states", "below"),
+    [(5, ("FAILED", "FAILED"), False), (11, ("FAILED", "FAILED"), True), (11, ("RUNNING", "FAILED"), False)],
+)
+def test_a_list_is_left_only_where_nothing_can_be_late_or_change(minutes: int, states: tuple[str, ...], below: bool) -> None:
+    """Runs show in the list up to ten minutes late; those not ended yet are read again [I12]."""
+    plan = RUN.pull
+    assert isinstance(plan, Listing)
+    names = [f.name for f in RUN.fields]
+
+    def row(state: str) -> tuple[Any, ...]:
+        told = {"status": state, "created_at": clock.stored(NOON - timedelta(minutes=minutes))}
+        return tuple(told.get(name) for name in names)
+
+    assert nothing_below(RUN, Page(tuple(map(row, states))), plan, clock.stored(NOON)) is below
 
 
 @pytest.mark.parametrize("nonsense", ["zzz", "0", "2026-11-20 12:00:00.000000+", None, 5])

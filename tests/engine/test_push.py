@@ -320,6 +320,20 @@ def test_a_strangers_record_is_not_our_create_of_unknown_fate(synced: Workspace,
     assert (stored["name"], stored["description"]) == ("Ours", "ours, written later")
 
 
+def test_a_strangers_record_of_another_time_is_not_our_create(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """The same where creates carry the time they were made at, by which ours would be known [I3 I6]."""
+    ids = scoring(synced)
+    synced.push()
+    made = synced.plexus.create("ScoreResult", result(ids, createdAt="2026-03-02T00:00:00.000Z"))["id"]
+    sandbox.faults.fail_next(503)
+    synced.push(wait_s=0)
+    assert "createdAt" in rows(path, "SELECT body FROM outbox")[0][0]
+    when = {"createdAt": "2026-03-01T00:00:00.000Z", "updatedAt": "2026-03-01T00:00:00.000Z"}
+    sandbox.put("ScoreResult", {"id": made, **result(ids, value="theirs"), **when})
+    assert synced.push().exit_code == 3
+    assert "value" in {field for (field,) in rows(path, "SELECT field FROM v_conflicts")}
+
+
 def test_both_sides_editing_a_create_of_unknown_fate_clash_as_usual(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
     """The colleague's value and ours, of the same field, both survive as a conflict."""
     made = account(synced)
@@ -492,6 +506,14 @@ def test_only_the_models_asked_for_are_sent(synced: Workspace, sandbox: Sandbox)
     assert sandbox.get("Item", ids["itemId"]) is not None
     assert synced.push().exit_code == 0
     assert sandbox.count("Score") == 1
+
+
+def test_what_another_remote_is_being_sent_is_its_own_affair(synced: Workspace, path: Path) -> None:
+    """A push takes up what a dead sync of its remote has left, not what a living one of another has on the wire [I6]."""
+    account(synced)
+    write(path, "UPDATE outbox SET remote = 'prefactor', state = 'sending'")
+    synced.push("plexus")
+    assert [state for _, state, *_ in outbox(path)] == ["sending"]
 
 
 def test_interrupted_sending_becomes_ambiguous(synced: Workspace, sandbox: Sandbox, path: Path) -> None:

@@ -35,3 +35,13 @@ def test_only_what_was_never_sent_vanishes() -> None:
     assert verdict(Op.CREATE, State.PENDING, frozenset(), False, Op.DELETE, frozenset()).fate is Fate.VANISHES
     sent = verdict(Op.CREATE, State.PARKED, frozenset(), True, Op.DELETE, frozenset())
     assert (sent.fate, sent.op) == (Fate.SUPERSEDED, Op.DELETE)
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.PARKED])
+def test_an_action_folds_only_into_a_create_that_was_never_sent(state: State) -> None:
+    """Afterwards it is a step of its own, as it always is for actions that do not fold, and behind edits."""
+    nothing: frozenset[str] = frozenset()
+    assert verdict(Op.CREATE, state, nothing, False, "start", B, folds=True).fate is Fate.SUPERSEDED
+    assert verdict(Op.CREATE, state, nothing, True, "start", B, folds=True).fate is Fate.STAYS
+    assert verdict(Op.CREATE, state, nothing, False, "start", B).fate is Fate.STAYS
+    assert verdict(Op.UPDATE, state, A, False, "start", B, folds=True).fate is Fate.STAYS

@@ -147,6 +147,47 @@ def test_a_record_without_an_id_of_its_own(synced: Workspace, sandbox: Sandbox, 
     assert talk.register().id[10:16] == there["id"][10:16]  # by now the account is known
 
 
+def test_an_action_behind_a_create_of_unknown_fate_under_a_local_id(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """What it was based on goes by the remote's id with it, and goes away when it is done."""
+    talk = Talk(synced, "an-agent")
+    with clock.using(clock.Virtual(clock.now())):
+        instance = talk.register()
+        sandbox.faults.lose_next_reply()
+        synced.push("prefactor", wait_s=0)
+        assert [state for _, state, *_ in outbox(path)] == ["ambiguous"]
+        started = talk.start(instance.id)
+        clock.sleep(60)
+        assert synced.push("prefactor", limit=1).acked == 1
+        row = "SELECT status, started_at IS NOT NULL, agent_version_id IS NOT NULL FROM prefactor_agent_instance"
+        # What the answer to the create says of the status is older than ours, what it filled in is news.
+        assert rows(path, row) == [(started.status, True, True)]
+        assert synced.push("prefactor").exit_code == 0
+    assert rows(path, row) == [(started.status, True, True)]
+    assert effects(sandbox) == [("instance", "create"), ("instance", "start")]
+    assert rows(path, "SELECT * FROM base") == outbox(path) == []
+
+
+def test_a_pull_brings_what_a_create_of_unknown_fate_made(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+    """Both ids are used before the answer is known: one record in the end, and nothing is left of the other."""
+    talk = Talk(synced, "an-agent")
+    with clock.using(clock.Virtual(clock.now())):
+        instance = talk.register()
+        sandbox.faults.lose_next_reply()
+        synced.push("prefactor", wait_s=0)
+        synced.pull("prefactor")
+        (there,) = sandbox.prefactor.rows("agent_instance")
+        assert len(rows(path, "SELECT id FROM prefactor_agent_instance")) == 2
+        talk.start(instance.id)
+        talk.finish(there["id"], status="cancelled")
+        assert len(rows(path, "SELECT key FROM base")) == 2
+        clock.sleep(60)
+        assert synced.push("prefactor").exit_code == 0
+    assert len(sandbox.prefactor.effects("agent_instance")) == len(set(effects(sandbox)))
+    assert rows(path, "SELECT id FROM prefactor_agent_instance") == [(there["id"],)]
+    assert rows(path, "SELECT * FROM base") == outbox(path) == []
+    assert synced.status().closed
+
+
 def test_an_id_that_another_record_has(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path) -> None:
     """The keys failed and the id is taken: an equal record is ours, another one is a conflict with both values."""
     same, other = talk.register(), talk.active()

@@ -15,12 +15,14 @@ from random import Random
 import pytest
 
 from syncer import Workspace, clock
+from syncer.engine.drift import unsound
+from syncer.engine.repair import local_of
 from syncer.engine.report import RemoteReport
 from syncer.plexus.wire import Plexus
 from syncer.sandbox.server import Sandbox
 from tests.contract.test_remotes import SUBJECTS, Subject
 from tests.factory import result, scoring
-from tests.files import rows
+from tests.files import rows, write
 from tests.rigs import settings
 from tests.rigs.auditor import Auditor
 from tests.rigs.days import START, Days
@@ -213,6 +215,73 @@ def test_anybody_may_write_while_a_request_is_on_the_wire(
     assert ws.push("plexus").exit_code == 0
     assert ws.pull("plexus", models=["Item"]).exit_code == 0
     assert (locked, kinds) == ([], {True, False})
+
+
+LATE = {
+    "question": (lambda r: b"externalId" in r.body and not r.writes, "push"),
+    "batch": (lambda r: r.writes, "push"),
+    "page": (lambda r: b"page:" in r.body, "pull"),
+}
+
+
+@pytest.mark.parametrize("moment", LATE)
+def test_a_sync_that_is_overtaken_at_a_request_stores_no_answer(
+    ws: Workspace, proxy: Proxy, sandbox: Sandbox, path: Path, still: clock.Virtual, moment: str
+) -> None:
+    """Owners of upserts, receipts, a page: none comes into the file under a lease that another sync has by now [I21]."""
+    wanted, how = LATE[moment]
+    tables = ("outbox", "ledger", "base", "mark", "attempt", "plexus_item", "plexus_account", "id_map")
+    account = ws.plexus.create("Account", {"name": "Lab", "key": "lab"})["id"]
+    if how == "push" and moment == "question":
+        assert ws.push("plexus").exit_code == 0
+        when = "2026-03-01T00:00:00.000Z"
+        fields = {"accountId": account, "externalId": "call-1", "isEvaluation": False}
+        sandbox.put("Item", {"id": "theirs", **fields, "createdAt": when, "updatedAt": when})
+    with ws.plexus.transaction() as unit:
+        unit.create("Item", {"accountId": account, "externalId": "call-1"}, upsert=["externalId"])
+    seen: list[list[object]] = []
+
+    def look(request: Request) -> None:
+        if wanted(request) and not seen:
+            write(path, "UPDATE remote_state SET fence = fence + 1")
+            seen.append([rows(path, f"SELECT * FROM {table}") for table in tables])
+
+    proxy.look = look
+    part = (ws.push if how == "push" else ws.pull)("plexus").remotes["plexus"]
+    assert part.stopped == "lease-lost"
+    assert [rows(path, f"SELECT * FROM {table}") for table in tables] == seen[0]
+
+
+def test_an_edit_made_while_its_record_is_on_the_wire(
+    ws: Workspace, proxy: Proxy, sandbox: Sandbox, path: Path, still: clock.Virtual
+) -> None:
+    """It is neither overwritten by the answer nor taken for what the remote has: base and edit give the row [I5 I17]."""
+    made = ws.plexus.create("Account", {"name": "Lab", "key": "lab"})["id"]
+    edits = [{"name": "First"}, {"name": "Second", "description": "ours"}, {"settings": {"a": 1}}]
+
+    def rule(request: Request) -> Answer | None:
+        if not request.writes:
+            return None
+        if not edits:
+            return Answer(429, b"{}", {"Content-Type": JSON_TYPE, "Retry-After": "300"})
+        ws.plexus.update("Account", made, edits.pop(0))
+        return None
+
+    proxy.rule = rule
+    ws.push("plexus", wait_s=0)
+    base = json.loads(rows(path, "SELECT record FROM base")[0][0])
+    assert (base["name"], base["description"], base["settings"]) == ("Second", "ours", None)
+    assert rows(path, "SELECT name, description, settings FROM plexus_account") == [("Second", "ours", '{"a":1}')]
+    model = ws.plexus.models["Account"]
+    assert ws.database.read(lambda tx: unsound(model, made, local_of(tx, model, [made])[made])) is None
+    proxy.calm()
+    clock.sleep(600)
+    assert ws.push("plexus").exit_code == 0
+    stored = sandbox.get("Account", made)
+    assert stored is not None
+    assert (stored["name"], stored["description"], stored["settings"]) == ("Second", "ours", '{"a":1}')
+    assert len(sandbox.effects("Account")) == 4
+    assert rows(path, "SELECT * FROM base") == []
 
 
 @pytest.mark.parametrize("status", [401, 403])
