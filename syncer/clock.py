@@ -15,6 +15,7 @@ from typing import Protocol
 
 _STORED_LENGTH = 27
 _MILLISECOND_LENGTH = 24
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class Source(Protocol):
@@ -122,8 +123,11 @@ def wire(stored_text: str) -> str:
 
 
 def after(seconds: float, start: datetime | None = None) -> str:
-    """The moment ``seconds`` after ``start`` (now when None), in stored form."""
-    return stored((start or now()) + timedelta(seconds=seconds))
+    """The moment ``seconds`` after ``start`` (now when None), in stored form; the calendar's end where it would lie beyond."""
+    try:
+        return stored((start or now()) + timedelta(seconds=seconds))
+    except OverflowError:  # a clock set that wrong must not stop a command
+        return stored(_LAST if seconds > 0 else _FIRST)
 
 
 def sleep(seconds: float) -> None:

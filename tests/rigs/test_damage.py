@@ -17,6 +17,7 @@ import pytest
 from syncer import Workspace, clock
 from syncer.config import Settings
 from syncer.errors import DatabaseError, QueryError
+from syncer.outbox import prune
 from syncer.sandbox.server import Sandbox
 from syncer.store import migrate
 from tests.factory import account, result, scoring
@@ -25,6 +26,7 @@ from tests.rigs.settings import scale, seed, tally
 from tests.rigs.writing import ran
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 PAGE = 4096
 _TABLES = "('outbox', 'ledger', 'base', 'mark', 'remote_state', 'plexus_account', 'plexus_score_result')"
 
@@ -201,3 +203,18 @@ def test_a_wait_the_remote_asked_for_outlives_a_clock_set_back(sandbox: Sandbox,
             assert ws.push("plexus", wait_s=0).acked == acked, seconds
     runs = rows(path, "SELECT outcome, counts FROM sync_run WHERE kind = 'clock' AND remote = 'plexus'")
     assert runs == [("set-back", '{"seconds": 86400}')]
+
+
+@pytest.mark.parametrize(("moment", "words"), [(LAST, "plan"), (FIRST, "prune")])
+def test_a_clock_at_the_end_of_the_calendar_stops_nothing(
+    sandbox: Sandbox, path: Path, moment: datetime, words: str
+) -> None:
+    """Leases, due times and ages beyond the first or last year are held at it: writing, looking and sending work [I9]."""
+    with at(sandbox, path, moment) as (ws, _):
+        account(ws)
+        if words == "plan":
+            assert len(ws.plan("plexus").changes) == 1
+        else:
+            assert prune.prune(ws.database, clock.after(-86_400.0)).total == 0
+        assert ws.push("plexus", wait_s=0).acked == 1
+        assert ws.status().closed
