@@ -123,7 +123,7 @@ def wire(stored_text: str) -> str:
 
 
 def after(seconds: float, start: datetime | None = None) -> str:
-    """The moment ``seconds`` after ``start`` (now when None), in stored form; the calendar's end where it would lie beyond."""
+    """The moment ``seconds`` after ``start`` (now when None), in stored form; held at the ends of the calendar."""
     try:
         return stored((start or now()) + timedelta(seconds=seconds))
     except OverflowError:  # a clock set that wrong must not stop a command

@@ -104,7 +104,8 @@ BUGS = (
     Bug(
         "a change leaves by no door",
         "syncer/outbox/queue.py",
-        '    tx.run(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why})\n',
+        '    tx.must(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why}, '
+        "len(set(seqs)))\n",
         "",
         "tests/engine/test_push.py::test_mending_a_parked_record_sends_it",
         "I2",
@@ -299,8 +300,8 @@ BUGS = (
     Bug(
         "the change of an edit is written after the commit of its row",
         "syncer/engine/storing.py",
-        "    rows.set_fields(tx, model, key, written)\n    queue.append(tx, model, key, Op.UPDATE",
-        '    rows.set_fields(tx, model, key, written)\n    tx.script("COMMIT")\n    tx.script("BEGIN")\n'
+        "    rows.edit(tx, model, key, written)\n    queue.append(tx, model, key, Op.UPDATE",
+        '    rows.edit(tx, model, key, written)\n    tx.script("COMMIT")\n    tx.script("BEGIN")\n'
         "    queue.append(tx, model, key, Op.UPDATE",
         "tests/engine/test_write.py::test_a_change_that_cannot_be_queued_leaves_the_row_as_it_was",
         "I1",
@@ -380,8 +381,8 @@ BUGS = (
     Bug(
         "the backup shows the file after the upgrade",
         "syncer/store/migrate.py",
-        "    kept = backup(path, _free(",
-        '    _to_head(path, "full")\n    kept = backup(path, _free(',
+        "    kept = _kept(path, path.with_name",
+        '    _to_head(path, "full")\n    kept = _kept(path, path.with_name',
         "tests/rigs/test_schemas.py::test_an_upgrade_takes_a_backup_and_keeps_every_row",
         "I20",
     ),
@@ -484,7 +485,7 @@ BUGS = (
     Bug(
         "half of a write that failed is committed with those of others",
         "syncer/store/database.py",
-        '        tx.script("ROLLBACK TO job")\n',
+        '                self._cursor.execute("ROLLBACK TO part")\n',
         "",
         "tests/store/test_files.py::test_work_that_fails_in_a_shared_commit_leaves_nothing",
         "I1",
