@@ -159,6 +159,16 @@ def test_a_prune_that_is_killed_can_be_repeated(synced: Workspace, old: dict[str
     assert old["waits"]
 
 
+def test_the_log_is_cut_while_the_file_is_open(ws: Workspace, path: Path) -> None:
+    """What is folded in frees its room at once, not when the last program goes [I25]."""
+    ws.plexus.create_many("Account", [{"name": "a", "key": str(n)} for n in range(50)])
+    log = path.with_name(path.name + "-wal")
+    assert log.stat().st_size > 0
+    assert compact.folded(path)
+    assert log.stat().st_size == 0
+    assert len(ws.plexus.find("Account")) == 50
+
+
 def test_the_command(synced: Workspace, old: dict[str, str], fresh: Syncer, path: Path) -> None:
     """A dry run writes nothing and says what the prune will do; the file gets smaller with --vacuum, readers or not."""
     synced.close()

@@ -216,6 +216,15 @@ def test_a_reader_does_not_wait_for_a_writer(path: Path) -> None:
     database.close()
 
 
+def test_what_reads_cannot_write(path: Path) -> None:
+    """A read that would write past the writer's turn is an error, not a second writer."""
+    migrate.initialise(path)
+    database = Database(path)
+    with pytest.raises(DatabaseError):
+        database.read(lambda tx: tx.rows("DELETE FROM outbox", ()))
+    database.close()
+
+
 def test_work_that_fails_in_a_shared_commit_leaves_nothing(path: Path) -> None:
     """Writers that wait together share a commit: one that fails half way takes nobody along, and its half is undone [I1]."""
     migrate.initialise(path)
