@@ -106,7 +106,7 @@ def _drop(tx: Transaction, models: Models, change: Change) -> Dropped:
         if rows.get(tx, change.model, change.key) is None:
             rows.add(tx, change.model, base)
         rebase_row(tx, change.model, change.key, base)
-        if len(gone) == len(waiting):
+        if all(c.op == Op.CREATE for c in waiting if c not in gone):  # what the remote will have of it is the row itself
             bases.drop(tx, change.model, change.key)
     return Dropped(tuple(c.seq for c in gone), dangling)
 

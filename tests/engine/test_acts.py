@@ -67,6 +67,24 @@ def test_dropping_takes_later_changes_of_the_record_along(synced: Workspace, san
     assert synced.status().closed
 
 
+def test_dropping_an_edit_of_an_unanswered_create_leaves_no_old_base(
+    synced: Workspace, sandbox: Sandbox, path: Path
+) -> None:
+    """The next edit is compared with what the remote had last, not with what was created long ago."""
+    made = account(synced)
+    sandbox.faults.lose_next_reply()
+    synced.push(wait_s=0)
+    synced.plexus.update("Account", made, {"name": "B"})
+    synced.drop(rows(path, "SELECT max(seq) FROM outbox")[0][0])
+    assert synced.sync("plexus").exit_code == 0
+    assert rows(path, "SELECT key FROM base") == []
+    sandbox.edit("Account", made, name="Theirs")
+    synced.pull("plexus", full=True)
+    synced.plexus.update("Account", made, {"name": "Ours, knowing theirs"})
+    assert synced.sync("plexus").exit_code == 0
+    assert (sandbox.get("Account", made) or {})["name"] == "Ours, knowing theirs"
+
+
 def test_numbers_that_wait_no_more_are_named(ws: Workspace) -> None:
     """Retry and drop of an unknown number say so and change nothing."""
     with pytest.raises(RecordNotFound, match="no change 7 is waiting"):
