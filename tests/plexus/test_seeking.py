@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -97,6 +98,17 @@ def test_a_part_without_capacity_is_no_absence(line: PlexusLine, sandbox: Sandbo
     with pytest.raises(Unreachable) as caught:
         line.seek(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])
     assert caught.value.connected
+
+
+def test_an_owner_that_cannot_be_shown_is_no_absence(line: PlexusLine, sandbox: Sandbox) -> None:
+    """A record blanked because of a broken field of its own is there: to make it again would double it [I3]."""
+    put_feedback(sandbox, "f", "a", "k")
+    error = {"path": ["s0", "items", 0, "id"], "message": "Cannot return null for non-nullable type: 'ID'"}
+    body = {"data": {"s0": {"items": [None], "nextToken": None}}, "errors": [error]}
+    sandbox.faults.fail_next(200, body=json.dumps(body).encode())
+    with pytest.raises(RemoteRefused, match="cannot be read"):
+        line.seek(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])
+    assert [row["id"] for row in line.seek(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])[0]] == ["f"]
 
 
 def test_a_question_the_schema_refuses_is_refused(line: PlexusLine) -> None:
