@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,18 @@ from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
 
 ACCOUNT_KEY = "lab"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_folder_for_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is left in the folder for temporary files is of this process alone, however many run tests beside it."""
+    before, tempfile.tempdir = tempfile.tempdir, str(tmp_path_factory.mktemp("temporary"))
+    os.environ["TMPDIR"], inherited = tempfile.tempdir, os.environ.get("TMPDIR")
+    yield
+    tempfile.tempdir = before
+    del os.environ["TMPDIR"]
+    if inherited is not None:
+        os.environ["TMPDIR"] = inherited
 
 
 @pytest.fixture(autouse=True)

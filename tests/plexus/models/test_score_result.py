@@ -80,13 +80,13 @@ def test_a_created_result_is_complete_and_arrives(
 
 
 def test_a_create_asks_the_file_for_nothing(client: PlexusDashboardClient, ids: dict[str, str], path: Path) -> None:
-    """The hot path is the two inserts of row and change: ``score`` is looked up when a result is read, not when made."""
+    """The hot path is the two inserts of row and change, and the number of the schema; ``score`` is looked up when read."""
     statements: list[str] = []
     connection = client.workspace.database._open()
     connection.set_trace_callback(statements.append)
     ScoreResult.create(client, **given(ids))
     connection.set_trace_callback(None)
-    assert [text.split()[0] for text in statements] == ["BEGIN", "INSERT", "INSERT", "COMMIT"]
+    assert [text.split()[0] for text in statements] == ["BEGIN", "SELECT", "INSERT", "INSERT", "COMMIT"]
 
 
 @pytest.mark.parametrize(
