@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from random import Random
 
 from syncer import clock, failpoints
@@ -23,16 +24,17 @@ from syncer.engine.report import Progress, RemoteReport, Watch
 from syncer.engine.resolving import Resolved, Resolver
 from syncer.engine.settle import Settler
 from syncer.engine.taking import Taking
-from syncer.errors import AccessRefused, Unreachable
+from syncer.errors import AccessRefused, DatabaseBusy, Unreachable
 from syncer.outbox import attempts, counts, queue
 from syncer.outbox import lease as leases
-from syncer.outbox.lease import Lease
+from syncer.outbox.lease import LEASE_S, Lease
 from syncer.port import Change, Halt, Line, Remote
 from syncer.store.database import Database, Transaction
 
 _QUICK_S = 1.0
 _SLOW_S = 5.0
 _FAR_S = 0.015
+_RENEW_S = LEASE_S / 4
 _HINTS = {
     Halt.ACCESS: "check the credentials, then run: syncer sync",
     Halt.UNREACHABLE: "nothing is lost; run it again when the network is back",
@@ -192,7 +194,10 @@ class Push:
         return line
 
     def _land(self, flying: set[Future[Delivery]]) -> None:
-        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        """Settle what has come back. While nothing does, the lease is prolonged: a living sync is not to be overtaken."""
+        while not (done := wait(flying, _RENEW_S, FIRST_COMPLETED).done):
+            with suppress(DatabaseBusy), self._database.transaction() as tx:
+                self._lease.renew(tx)
         flying -= done
         for future in done:
             self._settle(future.result())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from syncer import Workspace, clock, ids, registry
+from syncer.engine import push
 from syncer.engine.claim import claim
 from syncer.errors import LeaseLost, SyncRunning
 from syncer.outbox import lease
@@ -17,8 +20,11 @@ from syncer.sandbox.server import Sandbox
 from tests.factory import account
 from tests.files import rows, write
 from tests.prefactor.talking import Talk
+from tests.rigs.proxy import Proxy
+from tests.rigs.world import pause
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+LIMIT_S = 30
 
 
 def commit_late(ws: Workspace, late: lease.Lease) -> None:
@@ -56,6 +62,36 @@ def test_a_sync_elsewhere_delays_no_other_remote(synced: Workspace, path: Path) 
     assert rows(path, "SELECT DISTINCT remote, kind FROM sync_run ORDER BY 1, 2") == [
         (remote, kind) for remote in ("abeja", "prefactor") for kind in ("pull", "push")
     ]
+
+
+def test_a_sync_that_waits_for_a_slow_answer_is_not_overtaken(
+    synced: Workspace, sandbox: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the remote takes, the lease lasts while the sync lives: nobody sends the same beside it [I3 I21]."""
+    monkeypatch.setattr(push, "_RENEW_S", 0.01)
+    account(synced)
+    with clock.using(clock.Virtual(START)), Proxy(sandbox.port) as proxy:
+        synced.settings.environ["PLEXUS_API_URL"] = proxy.through(sandbox.settings)["PLEXUS_API_URL"]  # type: ignore[index]
+        proxy.hold = lambda request: request.writes
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(synced.push, "plexus")
+            assert proxy.held.wait(LIMIT_S)
+            for _ in range(3):
+                clock.sleep(lease.LEASE_S * 0.9)
+                _until(lambda: rows(path, "SELECT lease_until FROM remote_state")[0][0] > clock.after(lease.LEASE_S * 0.9))
+            with pytest.raises(SyncRunning):
+                lease.acquire(synced.database, "plexus")
+            proxy.release.set()
+            assert slow.result().acked == 1
+    assert len(sandbox.effects("Account")) == 1
+
+
+def _until(true: Callable[[], bool]) -> None:
+    for _ in range(5000):
+        if true():
+            return
+        pause(0.002)
+    raise AssertionError("the lease was not prolonged")
 
 
 def test_a_dead_holder_is_succeeded_at_once(ws: Workspace, path: Path) -> None:
