@@ -49,6 +49,9 @@ def edited_there(
         asked=conflicts.asked(tx, model, key),
         judge=rules.judge(model, record, edited),
     )
+    if changes[-1].op == Op.DELETE and not found.clashes:
+        send_anew(tx, changes[0])  # gives way to the delete, which was meant for the record as it was known here
+        return deleted_here(tx, changes[-1], record, rules)
     bases.put(tx, model, key, record)
     if row is not None and plain:
         put_row(tx, model, found.row)

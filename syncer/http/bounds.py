@@ -10,6 +10,7 @@ import http.client
 import io
 import socket
 import time
+from functools import cache
 from typing import Any
 
 import urllib3
@@ -24,13 +25,13 @@ LONGEST_ANSWER = 128 * 2**20
 
 
 class _Timed(io.RawIOBase):
-    """A socket's bytes, until the time for all of them is over."""
+    """A socket's bytes, until the time for all of them is over: ``reads`` time-outs of one."""
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, reads: float) -> None:
         self._raw = raw
         self._sock = sock
         self._read_s = sock.gettimeout()
-        self._end = None if self._read_s is None else time.monotonic() + WHOLE_IN_READS * self._read_s
+        self._end = None if self._read_s is None else time.monotonic() + reads * self._read_s
 
     def readable(self) -> bool:
         return True
@@ -49,43 +50,49 @@ class _Timed(io.RawIOBase):
 
 
 class _TimedResponse(http.client.HTTPResponse):
+    in_reads = WHOLE_IN_READS
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock, self.in_reads))
 
 
-class _Plain(HTTPConnection):
-    response_class = _TimedResponse
+@cache
+def _pools(reads: float) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """Pools of connections whose answers have so much time, by scheme."""
 
+    class Timed(_TimedResponse):
+        in_reads = reads
 
-class _Encrypted(HTTPSConnection):
-    response_class = _TimedResponse
+    class Plain(HTTPConnection):
+        response_class = Timed
 
+    class Encrypted(HTTPSConnection):
+        response_class = Timed
 
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Plain
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
 
+    class EncryptedPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Encrypted
 
-class _EncryptedPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Encrypted
-
-
-_POOLS = {"http": _PlainPool, "https": _EncryptedPool}
+    return {"http": PlainPool, "https": EncryptedPool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """One kept-alive connection at a time, nothing tried twice, no answer waited for without end."""
+    """One kept-alive connection at a time, nothing tried twice, no answer waited for longer than ``reads`` time-outs."""
 
-    def __init__(self) -> None:
+    def __init__(self, reads: float = WHOLE_IN_READS) -> None:
+        self._pools = _pools(reads)
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """As requests does, with connections of our own."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """As requests does, with connections of our own."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = self._pools
         return manager

@@ -15,7 +15,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from syncer import failpoints
-from syncer.http.bounds import LONGEST_ANSWER, BoundedAdapter
+from syncer.http.bounds import LONGEST_ANSWER, WHOLE_IN_READS, BoundedAdapter
 from syncer.http.failures import NotSent, ReplyLost
 from syncer.http.places import ca_bundle, checked_secret, checked_url
 from syncer.http.secrecy import Hider
@@ -85,8 +85,8 @@ logging.getLogger("urllib3.connection").addFilter(_Discreet())
 class Session:
     """Requests to one base address over one connection; used by one thread at a time.
 
-    ``timeout_s``: how long to wait for the connection, and for each next part of the answer; for all of it, three times that
-    long. Raises: SettingError for a credential that no header can carry.
+    ``timeout_s``: how long to wait for the connection, and for each next part of the answer; ``whole_in_reads``: so many
+    times the latter for all of it. Raises: SettingError for a credential that no header can carry.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Session:
         headers: Mapping[str, str],
         *,
         timeout_s: tuple[float, float] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+        whole_in_reads: float = WHOLE_IN_READS,
     ) -> None:
         self._url = url
         self._timeout_s = timeout_s
@@ -109,7 +110,7 @@ class Session:
         )
         # Called when the head of an answer is there and its body is not read.
         self._session.hooks["response"] = [lambda *_, **__: failpoints.reached("request-sent")]
-        adapter = BoundedAdapter()
+        adapter = BoundedAdapter(whole_in_reads)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._verify = ca_bundle()

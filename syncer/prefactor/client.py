@@ -153,7 +153,7 @@ class PrefactorHttpClient:
         except SettingError as exc:
             raise PrefactorClientError(exc.sentence) from exc
         headers = {"Authorization": f"Bearer {config.api_token}", "Accept": "application/json"}
-        session = Session(url, headers, timeout_s=(config.connect_timeout, config.request_timeout))
+        session = Session(url, headers, timeout_s=(config.connect_timeout, config.request_timeout), whole_in_reads=1.0)
         try:
             answer = session.get(path, {name: _spelled(value) for name, value in params.items() if value is not None})
         finally:

@@ -346,8 +346,10 @@ def test_both_sides_editing_a_create_of_unknown_fate_clash_as_usual(synced: Work
     assert sandbox.get("Account", made)["name"] == "Theirs"  # type: ignore[index]
 
 
-def test_a_delete_takes_over_from_an_edit_that_cannot_be_sent_as_it_was(synced: Workspace, sandbox: Sandbox) -> None:
-    """Edit, lost on the way; somebody edits too; we delete: the edit has no row any more and must not go out empty."""
+def test_a_delete_takes_over_from_an_edit_that_cannot_be_sent_as_it_was(
+    synced: Workspace, sandbox: Sandbox, path: Path
+) -> None:
+    """Edit, lost on the way; somebody edits too; we delete: no empty edit, no delete over theirs [I13]."""
     ids = scoring(synced)
     made = synced.plexus.create("ScoreResult", result(ids))["id"]
     synced.push()
@@ -356,8 +358,12 @@ def test_a_delete_takes_over_from_an_edit_that_cannot_be_sent_as_it_was(synced: 
     synced.push(wait_s=0)
     synced.plexus.delete("ScoreResult", made)
     sandbox.edit("ScoreResult", made, code="201")
-    report = synced.push()
-    assert report.exit_code == 0
+    assert synced.push().exit_code == 3
+    assert sandbox.get("ScoreResult", made)["code"] == "201"  # type: ignore[index]
+    ((base, theirs),) = rows(path, "SELECT base, theirs FROM v_conflicts")
+    assert (json.loads(base)["code"], json.loads(theirs)["code"]) == ("200", "201")
+    synced.resolve(made, take="ours")
+    assert synced.push().exit_code == 0
     assert sandbox.get("ScoreResult", made) is None
     assert synced.status().closed
 

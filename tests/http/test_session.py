@@ -92,7 +92,7 @@ def test_an_answer_that_drips_ends(serving: Serving, start: bytes) -> None:
 
 
 def test_a_slow_answer_gets_through(serving: Serving) -> None:
-    """Pieces that take longer than one time-out together, but not too long, are an answer."""
+    """Pieces that take longer than one time-out together, but not too long, are an answer, unless one is for all."""
 
     def slowly(connection: socket.socket, _: int) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
@@ -100,8 +100,12 @@ def test_a_slow_answer_gets_through(serving: Serving) -> None:
             threading.Event().wait(0.12)
             connection.sendall(bytes((byte,)))
 
-    _, session = serving(slowly, 0.4)
+    server, session = serving(slowly, 0.4)
     assert session.post(b"{}").body == b"abcd"
+    strict = Session(server.url, {}, timeout_s=(2.0, 0.4), whole_in_reads=1.0)
+    with pytest.raises(ReplyLost, match="no answer within"):
+        strict.post(b"{}")
+    strict.close()
 
 
 @pytest.mark.parametrize("how", ["counted", "chunked", "until-closed", "packed"])
