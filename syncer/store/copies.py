@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 
-from syncer.store import forks
+from syncer.store import forks, scratch
 from syncer.store.database import Database, Transaction
 from syncer.store.faults import translating
 from syncer.store.reader import Reader
 
 _PREFIX = "syncer-copy-"
-_YOUNG_S = 60.0  # between making a folder and holding it
 
 
 @contextmanager
@@ -29,9 +25,8 @@ def copied(path: Path) -> Iterator[Database]:
     much room and time as copying the file does. It is removed at the end, also after an error; what a killed process leaves,
     the next copy removes. Raises: DatabaseError.
     """
-    _sweep()
-    with TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)):
-        target = Path(folder) / "copy.db"
+    with scratch.folder(Path(gettempdir()), _PREFIX) as folder:
+        target = folder / "copy.db"
         os.close(os.open(target, os.O_CREAT | os.O_RDWR, 0o600))
         with Reader(path) as reader, translating(target), closing(sqlite3.connect(target)) as copy:
             reader.copy(copy)
@@ -40,39 +35,6 @@ def copied(path: Path) -> Iterator[Database]:
             yield database
         finally:
             database.close()
-
-
-if sys.platform == "win32":  # without locks that end with a process nobody can tell whether one lives
-
-    @contextmanager
-    def _held(folder: Path) -> Iterator[bool]:
-        yield True
-
-    def _sweep() -> None:
-        """Nothing."""
-
-else:
-    import fcntl
-
-    @contextmanager
-    def _held(folder: Path) -> Iterator[bool]:
-        """``folder`` locked for as long as this process lives; False where another one holds it, or it is not ours."""
-        with ExitStack() as stack:
-            try:
-                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                stack.callback(os.close, handle)
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                ours = os.fstat(handle).st_uid == os.getuid()
-            except OSError:
-                ours = False
-            yield ours
-
-    def _sweep() -> None:
-        """Remove the copies of processes that were killed: nobody holds their folders any more."""
-        for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
-            with suppress(OSError), _held(folder) as free:
-                if free and time.time() - folder.stat().st_mtime > _YOUNG_S:
-                    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
