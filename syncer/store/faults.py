@@ -15,6 +15,7 @@ from syncer.errors import (
     NotOurDatabase,
     ReadOnlyDatabase,
 )
+from syncer.store import hints
 
 _BY_CODE: dict[int, tuple[type[DatabaseError], str, str]] = {
     sqlite3.SQLITE_BUSY: (DatabaseBusy, "the database is being written by another process", "try again in a moment"),
@@ -39,7 +40,7 @@ _BY_CODE: dict[int, tuple[type[DatabaseError], str, str]] = {
     sqlite3.SQLITE_CORRUPT: (
         CorruptDatabase,
         "the database file is damaged",
-        "keep the file, run `syncer db check`, and restore the newest backup",
+        "",  # names the file: see _hint
     ),
     sqlite3.SQLITE_NOTADB: (NotOurDatabase, "the file is not a SQLite database", "choose another path with --db"),
 }
@@ -49,6 +50,7 @@ def translated(exc: sqlite3.Error, path: Path) -> DatabaseError:
     """The error to show for ``exc``."""
     code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
     kind, what, hint = _BY_CODE.get(code, (DatabaseError, "the database refused the operation", "run `syncer db check`"))
+    hint = _hint(kind, hint, path)
     # "database is locked" sounds as if somebody had to unlock it: what is known of it is said in ``what``.
     why = None if kind is DatabaseBusy else str(exc)
     return kind(what, record=str(path), why=why, hint=hint)
@@ -65,4 +67,9 @@ def translating(path: Path) -> Iterator[None]:
         if b"malformed database" not in exc.object:
             raise
         kind, what, hint = _BY_CODE[sqlite3.SQLITE_CORRUPT]  # so badly that Python cannot read what SQLite says of it
-        raise kind(what, record=str(path), why=exc.object.decode("utf-8", "replace"), hint=hint) from exc
+        why = exc.object.decode("utf-8", "replace")
+        raise kind(what, record=str(path), why=why, hint=_hint(kind, hint, path)) from exc
+
+
+def _hint(kind: type[DatabaseError], hint: str, path: Path) -> str:
+    return hints.damaged(path) if kind is CorruptDatabase else hint

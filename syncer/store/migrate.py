@@ -1,17 +1,19 @@
-"""Bringing a file to the newest schema, with a backup first; and copies, and checks."""
+"""Bringing a file to the newest schema, with a backup first."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from itertools import count
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from syncer import clock, failpoints
 from syncer.errors import DatabaseError, NewerDatabase
-from syncer.store import forks, version
+from syncer.store import asides, forks, version
+from syncer.store import backup as backups
+from syncer.store.backup import backup as backup
+from syncer.store.backup import integrity as integrity
 from syncer.store.database import BUSY_MS, Database
 from syncer.store.faults import translated, translating
 from syncer.store.place import reserved
@@ -28,6 +30,7 @@ def initialise(path: Path, *, durability: str = "full") -> bool:
     found = _revision(path) if version.is_there(path) else None
     if found is not None:
         return False
+    asides.require_finished(path)
     reserved(path)
     _to_head(path, durability)
     return True
@@ -52,60 +55,16 @@ def upgrade(path: Path) -> tuple[str, str, Path | None]:
             record=str(path),
             hint="upgrade syncer: pip install -U syncer",
         )
-    kept = _kept(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
+    kept = backups.kept(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
     failpoints.reached("backup-taken")
     _to_head(path, "full")
     return before, version.head(), kept
 
 
-def backup(path: Path, target: Path) -> Path:
-    """A complete copy of the database at ``target``, taken while others may write. Raises: DatabaseError."""
-    version.must_exist(path)
-    try:
-        reserved(target, new=True)
-    except FileExistsError as exc:
-        raise DatabaseError("the backup would overwrite a file", record=str(target), hint="choose another name") from exc
-    return _copied(path, target)
-
-
-def _kept(path: Path, target: Path) -> Path:
-    """A backup at ``target``, numbered when there is such a file: an upgrade repeated within a second, or two at once."""
-    free = target
-    for number in count(2):
-        with suppress(FileExistsError):
-            reserved(free, new=True)
-            break
-        free = target.with_name(f"{target.stem}.{number}{target.suffix}")
-    return _copied(path, free)
-
-
-def _copied(path: Path, target: Path) -> Path:
-    """The database copied into the empty file at ``target``, which is ours alone."""
-    try:
-        with (
-            closing(forks.Brief(path)),
-            translating(path),
-            closing(reading(path, BUSY_MS)) as source,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            source.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")
-    except BaseException:
-        target.unlink(missing_ok=True)  # half a backup is worse than none
-        raise
-    return target
-
-
-def integrity(path: Path) -> list[str]:
-    """What SQLite's own check finds wrong with the file; empty when it is sound."""
-    version.must_exist(path)
-    with closing(forks.Brief(path)), translating(path), closing(reading(path, BUSY_MS)) as connection:
-        version.check(connection, path)
-        try:
-            rows = connection.execute("PRAGMA integrity_check").fetchall()
-        except sqlite3.DatabaseError as exc:
-            return [str(exc)]
-    return [] if rows == [("ok",)] else [str(row[0]) for row in rows]
+def advance(path: Path) -> None:
+    """Bring a private copy to the newest schema, without a backup. Raises: DatabaseError."""
+    if _revision(path) != version.head():
+        _to_head(path, "off")
 
 
 def _revision(path: Path) -> str | None:

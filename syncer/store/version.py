@@ -16,6 +16,7 @@ from syncer.errors import (
     OlderDatabase,
     ReadOnlyDatabase,
 )
+from syncer.store import asides, hints
 from syncer.store.faults import translated
 
 APPLICATION_ID = 0x53594E43  # "SYNC", in the header of every file of ours
@@ -38,6 +39,7 @@ def head() -> str:
 def must_exist(path: Path) -> None:
     """Raises: DatabaseError when there is no file at ``path``, or nobody may look."""
     if is_there(path) is None:
+        asides.require_finished(path)
         raise DatabaseError("there is no database yet", record=str(path), hint="run: syncer init")
 
 
@@ -80,7 +82,7 @@ def revision(connection: sqlite3.Connection, path: Path) -> str | None:
             "the database does not say which schema it holds",
             record=str(path),
             why=f"alembic_version holds {[row[0] for row in rows] or 'nothing'}",
-            hint="keep the file, and restore the newest backup",
+            hint=hints.damaged(path),
         )
     return str(rows[0][0])
 

@@ -66,7 +66,7 @@ def test_damage_is_found(filled: Syncer) -> None:
     filled.path.write_bytes(content)
     ended = filled("db", "check")
     assert ended.code == 5
-    assert "restore the newest backup" in ended.out + ended.err
+    assert "syncer db restore BACKUP" in ended.out + ended.err
     assert "Traceback" not in ended.err
 
 

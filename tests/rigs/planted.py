@@ -381,8 +381,8 @@ BUGS = (
     Bug(
         "the backup shows the file after the upgrade",
         "syncer/store/migrate.py",
-        "    kept = _kept(path, path.with_name",
-        '    _to_head(path, "full")\n    kept = _kept(path, path.with_name',
+        "    kept = backups.kept(path, path.with_name",
+        '    _to_head(path, "full")\n    kept = backups.kept(path, path.with_name',
         "tests/rigs/test_schemas.py::test_an_upgrade_takes_a_backup_and_keeps_every_row",
         "I20",
     ),

@@ -119,7 +119,7 @@ def test_a_damaged_page_is_found_and_named_by_the_command(
     for words in (("db", "check"), ("query", f"SELECT * FROM {table}")):
         ended = ran(path, *words)
         assert ended.code == 5, ended
-        assert "restore the newest backup" in ended.said
+        assert "syncer db restore BACKUP" in ended.said
         assert "Traceback" not in ended.said
     assert path.read_bytes() == bytes(outbox)
 

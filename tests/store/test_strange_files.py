@@ -43,7 +43,7 @@ def test_a_file_that_does_not_tell_its_schema_is_damaged(path: Path, tmp_path: P
     for call in (lambda: Reader(path), lambda: Workspace.open(path), lambda: migrate.upgrade(path)):
         with pytest.raises(CorruptDatabase, match="does not say which schema") as caught:
             call()
-        assert "restore the newest backup" in (caught.value.hint or "")
+        assert "syncer db restore BACKUP" in (caught.value.hint or "")
     assert Syncer(path, tmp_path)("db", "upgrade").code == 5
     assert path.read_bytes() == before
     assert list(path.parent.glob("*.bak")) == []
