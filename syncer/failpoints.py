@@ -33,6 +33,9 @@ NAMES: Mapping[str, str] = {
     "page-stored": "a page and its mark are stored, before the commit",
     "sweep-checked": "rows were found to be gone on the remote, none is removed",
     "backup-taken": "the copy before an upgrade is complete, the upgrade has not begun",
+    "restore-copied": "the copy of a backup is complete, nothing of the old file has been moved",
+    "restore-set-aside": "the old file, or what is beside it, has its new name; the copy has no name yet",
+    "restored": "the copy has the database's name, its private folder is still there",
     "migrating": "one migration of several is done, before the commit",
 }
 """Every name, and the moment it names."""
