@@ -22,6 +22,7 @@ from syncer.outbox import soundness
 from syncer.plans import Listing
 from syncer.port import Ask, Remote, Varying
 from syncer.redact import redacted
+from syncer.store import hints, logs
 from syncer.store.database import Database, Transaction
 from syncer.store.health import FAIL, OK, WARN, Finding, file_findings
 from syncer.store.location import path_of
@@ -60,7 +61,7 @@ def examine(settings: Settings, *, remote: bool = False) -> Diagnosis:
     Raises: SettingError for a database that cannot be one.
     """
     path = path_of(settings.db)
-    found = [_program(), *file_findings(path)]
+    found = [_program(), *_log_findings(path), *file_findings(path)]
     usable = path.exists() and all(each.verdict != FAIL for each in found)
     if usable:
         found += _records(path)
@@ -92,7 +93,7 @@ def _records(path: Path) -> list[Finding]:
     database = Database(path)
     try:
         with Reader(path) as reader:
-            found = [_ledger(reader), _interrupted(reader), _orphans(reader), _dangling(reader)]
+            found = [_ledger(reader), _rowless(reader), _interrupted(reader), _orphans(reader), _dangling(reader)]
         return [*found, *_waiting(database)]
     except DatabaseError as exc:
         return [Finding("records", "records", FAIL, exc.sentence, exc.hint)]
@@ -103,9 +104,37 @@ def _records(path: Path) -> list[Finding]:
 def _ledger(reader: Reader) -> Finding:
     gone = soundness.unaccounted(reader)
     if gone:
+        holes = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in reversed(soundness.missing(reader)))
         text = f"the ledger does not close: {gone:+,} changes are unaccounted for"
-        return Finding("records", "ledger", FAIL, text, "keep the file, and restore the newest backup")
+        text += f"; numbers of which nothing is there: {holes}" if holes else ""
+        return Finding("records", "ledger", FAIL, text, hints.damaged(reader.path))
     return Finding("records", "ledger", OK, "closes: every change ever accepted waits or left by a door")
+
+
+def _rowless(reader: Reader) -> Finding:
+    found = [each for name in registry.names() for each in soundness.rowless(reader, registry.models(name))]
+    if not found:
+        return Finding("records", "rows", OK, "every waiting change has its row")
+    named = ", ".join(f"{each.count:,} of {each.model} (change {each.example})" for each in found[:_NAMED])
+    text = f"waiting changes have lost the rows with their values: {named}"
+    return Finding("records", "rows", FAIL, text, hints.damaged(reader.path))
+
+
+def _log_findings(path: Path) -> list[Finding]:
+    """Whether the log beside the file is its own; asked before anything opens the file, which would apply the log."""
+    if not path.exists():
+        return []
+    wrong = logs.foreign(path)
+    if wrong:
+        text = f"the log beside the file belongs to another database: {wrong}"
+        hint = f"open neither: SQLite would mix them; to take both apart: {hints.recover(path)}"
+        return [Finding("file", "log", FAIL, text, hint)]
+    if not logs.may_look(path):
+        return [Finding("file", "log", OK, logs.NOT_LOOKED_AT)]
+    if logs.is_torn(path):
+        text = "the log's pages are older than its header, as after a crash: SQLite ignores them"
+        return [Finding("file", "log", WARN, text, f"if a change is missing: {hints.recover(path)}")]
+    return []
 
 
 def _interrupted(reader: Reader) -> Finding:

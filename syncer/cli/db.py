@@ -12,11 +12,12 @@ from syncer.cli.lazy import Group, json_option
 from syncer.cli.render import say, say_json
 
 DAMAGED = 5
+SHOWN = 5
 
 
 @click.group(cls=Group)
 def db() -> None:
-    """Upgrade, check, back up or prune the local file."""
+    """Upgrade, check, back up, restore, recover or prune the local file."""
 
 
 @db.command()
@@ -44,7 +45,7 @@ def check(app: App) -> None:
     """See whether the file is sound and every change ever accepted is accounted for."""
     from syncer import registry
     from syncer.outbox import status
-    from syncer.store import migrate
+    from syncer.store import hints, migrate
 
     problems = migrate.integrity(app.path)
     if not problems:
@@ -60,30 +61,74 @@ def check(app: App) -> None:
         say(f"{harmless(str(app.path))} is damaged:")
         for problem in problems:
             say(f"  {harmless(problem)}")
-        say("  -> keep the file, and restore the newest backup")
+        say(f"  -> {harmless(hints.damaged(app.path))}")
     else:
         say(f"{harmless(str(app.path))} is sound, and the ledger closes")
 
 
 @db.command()
 @click.argument("dest", required=False, type=click.Path(path_type=Path))
+@click.option("--damaged", is_flag=True, help="Keep the copy for evidence, even where it is not sound.")
 @json_option()
 @pass_app
-def backup(app: App, dest: Path | None) -> None:
+def backup(app: App, dest: Path | None, damaged: bool) -> None:
     """Copy the whole database to DEST, a new file or a folder, while others may go on writing.
 
-    Without DEST the copy lies beside the database, the time in its name.
+    Without DEST the copy lies beside the database, the time in its name. The copy is checked before it gets its name: a
+    backup that is not sound is none.
     """
     from syncer import clock
-    from syncer.store import migrate
+    from syncer.store import backup as backups
 
     name = f"{app.path.name}.{clock.now().strftime('%Y%m%dT%H%M%S')}.bak"
     target = app.path.with_name(name) if dest is None else dest / name if dest.is_dir() else dest
-    kept = migrate.backup(app.path, target)
+    kept = backups.backup(app.path, target, damaged=damaged)
+    problems = backups.problems(kept) if damaged else []
+    app.code = DAMAGED if problems else 0
     if app.json:
-        say_json({"path": str(app.path), "backup": str(kept), "bytes": kept.stat().st_size})
+        facts = {"path": str(app.path), "backup": str(kept), "bytes": kept.stat().st_size}
+        say_json({**facts, "problems": problems} if damaged else facts)
     else:
         say(f"copied to {harmless(str(kept))} ({kept.stat().st_size:,} bytes)")
+        for problem in problems[:SHOWN]:
+            say(f"  the copy is damaged, and only evidence: {harmless(problem)}")
+
+
+@db.command()
+@click.argument("backup", type=click.Path(path_type=Path))
+@json_option()
+@pass_app
+def restore(app: App, backup: Path) -> None:
+    """Put BACKUP in place of the database; the old file is kept beside it, with its log.
+
+    Nobody may have the database open. What the old file knows and the backup does not is listed, with the command that
+    brings it back.
+    """
+    from syncer.cli import recovery
+    from syncer.store import restore as restoring
+
+    recovery.say_restored(app, restoring.restore(backup, app.path))
+
+
+@db.command()
+@click.argument("old", metavar="FROM", type=click.Path(path_type=Path))
+@click.option(
+    "--into", metavar="DEST", type=click.Path(path_type=Path), help="The new file.  [default: beside the database]"
+)
+@click.option("--log", metavar="LOG", type=click.Path(path_type=Path), help="The -wal file that belongs to FROM.")
+@json_option()
+@pass_app
+def recover(app: App, old: Path, into: Path | None, log: Path | None) -> None:
+    """Bring what the old file FROM still holds into a new file; every file that is there stays as it is.
+
+    The new file begins as a copy of the database, if that is sound, and gets each change that was accepted in FROM and that
+    the database does not know.
+    """
+    from syncer.cli import recovery
+    from syncer.store import recover as recovering
+
+    target = into or app.path.with_name(f"{app.path.name}.recovered")
+    recovery.say_recovered(app, recovering.recover(old, app.path, target, log=log))
 
 
 @db.command()

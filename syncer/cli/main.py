@@ -36,7 +36,7 @@ SECTIONS = {
         "init": Entry("syncer.cli.init", "Make the local file and see which settings are missing."),
         "config": Entry("syncer.cli.config", "What is configured, and where each value comes from."),
         "doctor": Entry("syncer.cli.doctor", "Look for what could go wrong, and say what to do about it."),
-        "db": Entry("syncer.cli.db", "Upgrade, check, back up or prune the local file."),
+        "db": Entry("syncer.cli.db", "Upgrade, check, back up, restore, recover or prune the local file."),
         "sandbox": Entry("syncer.cli.sandbox", "Run the platforms on this machine, faults on demand."),
         "demo": Entry("syncer.cli.demo", "See it all work against a sandbox, without an account."),
     },

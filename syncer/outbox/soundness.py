@@ -1,12 +1,13 @@
-"""Whether the bookkeeping of a file is sound: the ledger, bases without changes, and changes that point at nothing."""
+"""Whether the bookkeeping is sound: the ledger and its holes, bases without changes, changes without what they need."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from syncer.describe import Field, Model, snake
-from syncer.outbox import status
+from syncer.store import ledger
 from syncer.store.reader import Reader
 
 _ORPHANS = (
@@ -30,10 +31,52 @@ class Dangling:
     example: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rowless:
+    """Waiting changes of ``model`` whose record has no row: what they are to send is not in the file."""
+
+    model: str
+    count: int
+    example: int
+
+
 def unaccounted(reader: Reader) -> int:
     """How many changes were accepted but neither wait nor left by a door of the ledger."""
-    found = status.read(reader, ())
-    return found.enqueued - found.live - sum(found.ledger.values())
+    row = reader.one(ledger.GAP)
+    return int(row[0]) if row else 0
+
+
+def missing(reader: Reader, most: int = 5) -> list[tuple[int, int]]:
+    """Ranges of numbers of accepted changes that are nowhere, highest first; numbers that were pruned may be among them."""
+    return ledger.missing(_Reading(reader), most)
+
+
+def rowless(reader: Reader, models: Mapping[str, Model]) -> list[Rowless]:
+    """What waits to be created or edited, and is not deleted behind that, without the row that has its values."""
+    waiting = {str(name) for (name,) in reader.all("SELECT DISTINCT model FROM outbox")}
+    return [found for model in models.values() if model.name in waiting for found in _rowless(reader, model)]
+
+
+class _Reading:
+    """A reader as what :mod:`syncer.store.ledger` asks."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def rows(self, text: str, parameters: Any) -> list[tuple[Any, ...]]:
+        return self._reader.all(text, parameters)
+
+
+def _rowless(reader: Reader, model: Model) -> list[Rowless]:
+    keys = ["o.key"] if len(model.key) == 1 else [f"json_extract(o.key, '$[{n}]')" for n in range(len(model.key))]
+    found = " AND ".join(f"r.{snake(name)} = {key}" for name, key in zip(model.key, keys, strict=True))
+    row = reader.one(
+        "SELECT count(*), min(o.seq) FROM outbox AS o WHERE o.remote = ? AND o.model = ? AND o.op <> 'delete'"
+        " AND NOT EXISTS (SELECT 1 FROM outbox AS d WHERE d.model = o.model AND d.key = o.key AND d.op = 'delete')"
+        f" AND NOT EXISTS (SELECT 1 FROM {model.table} AS r WHERE {found})",
+        (model.remote, model.name),
+    )
+    return [Rowless(model.name, row[0], row[1])] if row and row[0] else []
 
 
 def orphans(reader: Reader) -> dict[str, int]:
