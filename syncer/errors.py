@@ -9,6 +9,7 @@
     │   ├── RecordExists                    the id is taken
     │   ├── KeyReused                       an idempotency key of the caller's was used for something else
     │   ├── RecordLocked                    somebody holds the record's lock, for now
+    │   ├── NestedTransaction               a write inside a transaction of the same thread
     │   ├── SettingError                    a setting is missing or malformed
     │   └── QueryError                      SQL that SQLite refuses, or that ran too long
     ├── NeedsAttention              exit 3  finished, but some records wait for a person
@@ -21,7 +22,7 @@
     │   └── LeaseLost                       this sync was overtaken and has been fenced off
     └── DatabaseError               exit 5  the local file
         ├── NotOurDatabase   NewerDatabase   OlderDatabase   CorruptDatabase
-        └── ReadOnlyDatabase DiskFull        DatabaseBusy
+        └── ReadOnlyDatabase DiskFull        DatabaseBusy    UnknownOutcome
 """
 
 from __future__ import annotations
@@ -112,6 +113,12 @@ class RecordLocked(UsageError):
 
     code = "record-locked"
     retryable = True
+
+
+class NestedTransaction(UsageError, RuntimeError):
+    """A write, or another transaction, inside a transaction of the same thread; also in a signal handler."""
+
+    code = "nested-transaction"
 
 
 class SettingError(UsageError):
@@ -241,3 +248,13 @@ class DatabaseBusy(DatabaseError):
 
     code = "database-busy"
     retryable = True
+
+
+class UnknownOutcome(DatabaseError):
+    """The write may be in the file or not: look before you repeat it. ``record`` says what to look for."""
+
+    code = "unknown-outcome"
+
+    def about(self, record: str) -> UnknownOutcome:
+        """The same error with the record to look for."""
+        return UnknownOutcome(self.what, record=record, why=self.why, hint=self.hint)

@@ -5,9 +5,9 @@ A write is one transaction: the row and its change, both or neither. It is durab
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from syncer import values
 from syncer.cache import rows
@@ -26,11 +26,13 @@ from syncer.engine.storing import (
     store_update,
 )
 from syncer.engine.unit import Unit
-from syncer.errors import InvalidInput
+from syncer.errors import InvalidInput, UnknownOutcome
 from syncer.outbox import callerkeys
 from syncer.port import Op, Row
 from syncer.spelling import near
 from syncer.store.database import Database, Transaction
+
+T = TypeVar("T")
 
 
 class Records:
@@ -73,7 +75,7 @@ class Records:
             callerkeys.remember(tx, described, idem_key, described.key_text(made), print_)
             return made
 
-        return values.to_python(described, self._database.write(work))
+        return values.to_python(described, self._written(work, described, row))
 
     def act(
         self, model: str, key: Key, action: str, changes: Mapping[str, Any], *, idem_key: str | None = None
@@ -98,7 +100,7 @@ class Records:
                 callerkeys.remember(tx, described, idem_key, described.key_text(row), print_)
             return row
 
-        return values.to_python(described, self._database.write(work))
+        return values.to_python(described, self._written(work, described, named))
 
     def create_many(self, model: str, records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Like :meth:`create` for many records in one transaction: all are stored, or none."""
@@ -111,7 +113,7 @@ class Records:
                 store_new(tx, described, row, own_id)
             return made
 
-        made = self._database.write(work) if drafts else []
+        made = self._written(work, described, *(row for row, _ in drafts)) if drafts else []
         return [values.to_python(described, row) for row in made]
 
     def get(self, model: str, key: Key) -> dict[str, Any] | None:
@@ -130,7 +132,7 @@ class Records:
         named = key_text(described, key)
         described.require_op(Op.UPDATE)
         stored = checked_update(described, changes, lambda: self._database.read(lambda tx: row_of(tx, described, named)))
-        row = self._database.write(lambda tx: store_update(tx, described, named, stored))
+        row = self._written(lambda tx: store_update(tx, described, named, stored), described, named)
         return values.to_python(described, row)
 
     def delete(self, model: str, key: Key) -> None:
@@ -138,7 +140,7 @@ class Records:
         described = model_named(self._models, model)
         named = key_text(described, key)
         described.require_op(Op.DELETE)
-        self._database.write(lambda tx: store_delete(tx, described, named, self._models))
+        self._written(lambda tx: store_delete(tx, described, named, self._models), described, named)
 
     def find(
         self,
@@ -159,6 +161,14 @@ class Records:
         as_row = rows.sql(described).as_row
         found = self._database.read(lambda tx: tx.rows(text, parameters))
         return [values.to_python(described, as_row(row)) for row in found]
+
+    def _written(self, work: Callable[[Transaction], T], model: Model, *records: Row | str) -> T:
+        """What ``work`` gives, once it is durable. Raises: UnknownOutcome with the keys to look for."""
+        try:
+            return self._database.write(work)
+        except UnknownOutcome as exc:
+            keys = [record if isinstance(record, str) else model.key_text(record) for record in records]
+            raise exc.about(f"{model.name} {', '.join(keys)}") from exc
 
     @contextmanager
     def transaction(self) -> Iterator[Unit]:

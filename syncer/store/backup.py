@@ -9,10 +9,9 @@ from itertools import count
 from pathlib import Path
 
 from syncer.errors import CorruptDatabase, DatabaseError, ReadOnlyDatabase
-from syncer.store import forks, hints, ledger, scratch, version
-from syncer.store.database import BUSY_MS
+from syncer.store import hints, ledger, scratch, version
+from syncer.store.connections import folder_ready
 from syncer.store.faults import translating
-from syncer.store.place import folder_ready
 from syncer.store.reader import reading
 
 _PREFIX = ".syncer-backup-"
@@ -45,7 +44,7 @@ def kept(path: Path, target: Path) -> Path:
 def integrity(path: Path) -> list[str]:
     """What SQLite's own check finds wrong with the file; empty when it is sound."""
     version.must_exist(path)
-    with closing(forks.Brief(path)), translating(path), closing(reading(path, BUSY_MS)) as connection:
+    with translating(path), reading(path) as connection:
         version.check(connection, path)
         try:
             rows = connection.execute("PRAGMA integrity_check").fetchall()
@@ -56,7 +55,7 @@ def integrity(path: Path) -> list[str]:
 
 def problems(path: Path) -> list[str]:
     """What is wrong with a copy at ``path``, its ledger included; empty when it is sound."""
-    with closing(forks.Brief(path)), translating(path), closing(reading(path, BUSY_MS)) as connection:
+    with translating(path), reading(path) as connection:
         return ledger.problems(connection)
 
 
@@ -65,7 +64,7 @@ def copied(path: Path, target: Path, *, damaged: bool = False) -> Path:
 
     Raises: NotOurDatabase, CorruptDatabase (unless ``damaged``), DatabaseError.
     """
-    with closing(forks.Brief(path)), translating(path), closing(reading(path, BUSY_MS)) as source:
+    with translating(path), reading(path) as source:
         version.revision(source, path)  # before much is copied that is not ours
         with closing(connected(target)) as copy:
             source.backup(copy)

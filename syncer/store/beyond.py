@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from syncer.store import forks
 from syncer.store.carry import Connected, Held, unknown_changes
-from syncer.store.database import BUSY_MS
 from syncer.store.faults import translating
 from syncer.store.reader import reading
 
@@ -39,10 +36,9 @@ class Beyond:
 def beyond(old: Path, new: Path) -> Beyond:
     """What ``old`` has beyond ``new``, both only read. Raises: DatabaseError where one cannot be."""
     with (
-        closing(forks.Brief(new)),
         translating(old),
-        closing(reading(old, BUSY_MS)) as source,
-        closing(reading(new, BUSY_MS)) as target,
+        reading(old) as source,
+        reading(new) as target,
     ):
         found = Beyond(unknown_changes(source, Connected(target)))
         for seq, _, door, remote, model, key, op in _only(source, target):

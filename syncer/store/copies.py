@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import gettempdir
 
-from syncer.store import forks, scratch
+from syncer.store import scratch
 from syncer.store.database import Database, Transaction
 from syncer.store.faults import translating
-from syncer.store.reader import Reader
+from syncer.store.reader import Reader, reading
 
 _PREFIX = "syncer-copy-"
 
@@ -40,12 +40,7 @@ def copied(path: Path) -> Iterator[Database]:
 @contextmanager
 def pinned(database: Database) -> Iterator[Transaction]:
     """The database as it is now, whatever is written to it inside the block; only for reading."""
-    with (
-        closing(forks.Brief(database.path)),
-        translating(database.path),
-        closing(sqlite3.connect(database.path, isolation_level=None)) as connection,
-    ):
-        connection.execute("PRAGMA query_only=ON")
+    with translating(database.path), reading(database.path) as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         yield Transaction(connection)

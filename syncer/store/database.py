@@ -6,104 +6,33 @@ be too late. Nothing in here spans the network.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
 from syncer import failpoints
-from syncer.errors import DatabaseError
-from syncer.store import forks, version
-from syncer.store.faults import translating
-from syncer.store.place import Place
+from syncer.errors import CorruptDatabase, DatabaseError, NestedTransaction, UnknownOutcome
+from syncer.store import follow, forks, version
+from syncer.store.connections import BUSY_MS as BUSY_MS
+from syncer.store.connections import Held
+from syncer.store.faults import translated, translating
+from syncer.store.identity import Difference
 from syncer.store.readers import Readers
-from syncer.store.statement import Parameters, given, touched
 from syncer.store.statement import Statement as Statement
-from syncer.store.together import Together
+from syncer.store.together import Moved, Together, is_of_one
+from syncer.store.transaction import Transaction as Transaction
+from syncer.store.writer import Writer, prepared
 
 T = TypeVar("T")
 
-BUSY_MS = 10_000
-_PAGE_CACHE_KIB = 65_536
-
-
-class Transaction:
-    """An open write transaction. Parameters come by name, or as a tuple in the order of the text.
-
-    ``begun``: whether there is one in SQLite, or each statement stands for itself. ``durable``: it was committed.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, *, begun: bool = False) -> None:
-        self._connection = connection
-        self._cursor = connection.cursor()
-        self._begun = begun
-        self.durable = False
-
-    def require(self) -> None:
-        """Raises: DatabaseError when SQLite has undone the transaction on its own: what follows would stand for itself."""
-        if self._begun and not self._connection.in_transaction:
-            raise DatabaseError(
-                "the database has undone the transaction after an error in it; nothing of it is stored",
-                hint="let the error end the block, and repeat the whole of it",
-            )
-
-    @contextmanager
-    def apart(self) -> Iterator[None]:
-        """A part of the transaction that is undone by itself when it raises, for callers who go on then."""
-        self.require()
-        self._cursor.execute("SAVEPOINT part")
-        try:
-            yield
-        except BaseException:
-            if self._connection.in_transaction:  # after "disk full" SQLite has undone everything on its own
-                self._cursor.execute("ROLLBACK TO part")
-                self._cursor.execute("RELEASE part")
-            raise
-        self._cursor.execute("RELEASE part")
-
-    def run(self, statement: Statement, parameters: Parameters = ()) -> int:
-        """Execute; the number of rows touched."""
-        self.require()
-        values = given(statement, parameters)
-        return self._cursor.execute(statement.text, values).rowcount
-
-    def must(self, statement: Statement, parameters: Parameters, count: int = 1) -> None:
-        """Execute for ``count`` rows. Raises: DatabaseError when it were not as many: something would be lost."""
-        touched(self.run(statement, parameters), count)
-
-    def add(self, statement: Statement, parameters: Parameters) -> int:
-        """Execute an insert; the new row's number. Raises: DatabaseError."""
-        self.must(statement, parameters)
-        return self._cursor.lastrowid or 0
-
-    def many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
-        """Execute for every tuple of ``rows``; the number of rows touched."""
-        self.require()
-        return self._cursor.executemany(statement.text, rows).rowcount
-
-    def all(self, statement: Statement, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        """Rows of a select."""
-        values = given(statement, parameters)
-        return self._cursor.execute(statement.text, values).fetchall()
-
-    def one(self, statement: Statement, parameters: Parameters = ()) -> tuple[Any, ...] | None:
-        """The first row of a select, or None."""
-        values = given(statement, parameters)
-        row: tuple[Any, ...] | None = self._cursor.execute(statement.text, values).fetchone()
-        return row
-
-    def rows(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Rows of a select made on the spot."""
-        return self._cursor.execute(text, parameters).fetchall()
-
-    def script(self, sql: str) -> None:
-        """One fixed statement without parameters."""
-        self._cursor.execute(sql)
+_log = logging.getLogger(__name__)
 
 
 class Database:
@@ -119,10 +48,9 @@ class Database:
     def _start(self) -> None:
         self.turn = threading.RLock()
         """Held by the thread that writes."""
-        self._connection: sqlite3.Connection | None = None
-        self._place: Place | None = None
+        self._writer: Writer | None = None
         self._holder: int | None = None  # the thread that is inside a transaction
-        self._parted = False
+        self._forking = False
         self._readers = Readers(self.path, self._busy_ms)
         self._together = Together()
 
@@ -130,97 +58,187 @@ class Database:
     def engine(self) -> sa.Engine:
         """A SQLAlchemy engine on the same file, for callers who prefer Core or the ORM, and for migrations."""
         engine = sa.create_engine(sa.URL.create("sqlite", database=str(self.path)), poolclass=sa.pool.NullPool)
-        sa.event.listen(engine, "connect", lambda raw, _: self._prepare(raw))
+        sa.event.listen(engine, "connect", lambda raw, _: prepared(raw, self._durability, self._busy_ms))
         sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
 
-    def _prepare(self, raw: sqlite3.Connection) -> None:
-        raw.isolation_level = None
-        raw.execute(f"PRAGMA busy_timeout={self._busy_ms}")
-        raw.execute("PRAGMA journal_mode=WAL")
-        raw.execute(f"PRAGMA synchronous={self._durability.upper()}")
-        raw.execute("PRAGMA foreign_keys=ON")
-        raw.execute(f"PRAGMA cache_size=-{_PAGE_CACHE_KIB}")
-        raw.execute("PRAGMA wal_autocheckpoint=4000")
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            forks.require_clean(self.path)
+    def _open(self, *, look: bool) -> Writer:
+        """The writer; ``look``: at files that the names lead to. A look before COMMIT is made in any case."""
+        if self._writer is not None and self._writer.closing:
+            self._close_writer()
+        if self._writer is not None and look and not self._writer.same():
+            self._follow(self._writer.held)
+        if self._writer is None:
             version.must_exist(self.path)
-            place = Place(self.path)
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            try:
-                connection.execute(f"PRAGMA busy_timeout={self._busy_ms}")
-                version.check(connection, self.path)  # before a pragma could change somebody else's file
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection, self._place = connection, place
-        self._stay()
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")  # an interrupt came while it was being undone
-        return self._connection
+            self._writer = Writer(self.path, self._durability, self._busy_ms)
+        elif self._writer.connection.in_transaction:
+            self._writer.undo()  # an interrupt came while it was being undone
+        return self._writer
 
-    def _stay(self) -> None:
-        """Let go of a file that the path no longer leads to; the next call opens what is there. Raises: DatabaseError."""
-        if self._connection is not None and self._place is not None and self._place.is_left():
-            self._let_go()
-            raise self._place.gone()
+    def _follow(self, held: Held) -> None:
+        """Leave files that the names lead to no more; what only they hold is brought along. Raises: DatabaseError."""
+        assert held.files is not None
+        difference = follow.settled(held.files)
+        if difference is None or difference is Difference.OVERTAKEN:
+            return
+        _log.warning("%s: %s while it was open", self.path, difference.value)
+        left = follow.saved(held, difference)
+        try:
+            follow.left_behind(held, difference)
+            if difference in (Difference.DATABASE, Difference.GONE):
+                kept = self._kept(left, held)
+                if difference is Difference.GONE:
+                    raise self._gone(kept)
+                return
+            if left.failed is not None:
+                raise self._not_brought(left.failed, None)
+            self._writer = Writer(self.path, self._durability, self._busy_ms)
+            if not self._writer.rewritten():  # also begins the log from its first page
+                raise self._not_brought("the disk refused it", None)
+            if left.copy is not None:
+                self._bring(left, held)
+        finally:
+            left.remove()
 
-    def _let_go(self) -> None:
-        if self._connection is not None:
-            self._connection.close()  # undoes what was not committed
-            self._connection = None
+    def _bring(self, left: follow.Left, held: Held) -> None:
+        from syncer.store.carry import carry_over
+
+        assert left.copy is not None
+        try:
+            with closing(sqlite3.connect(left.copy)) as source, self._transact(look=False) as tx:
+                done = carry_over(source, tx)
+        except (sqlite3.Error, DatabaseError) as exc:
+            raise self._not_brought(str(exc), self._kept(left, held)) from exc
+        _log.warning("%s: %d accepted changes were brought from the log that was removed", self.path, len(done.brought))
+        if done.held:
+            self._kept(left, held)
+
+    def _kept(self, left: follow.Left, held: Held) -> Path | None:
+        kept = left.keep(self.path, (held.files.inode or (0, 0))[1] if held.files else 0)
+        if kept is not None:
+            _log.warning("%s: what was open holds unsent changes; it is kept as %s", self.path, kept)
+        return kept
+
+    def _gone(self, kept: Path | None) -> DatabaseError:
+        hint = "put the file back with its -wal, or run: syncer init"
+        if kept is not None:
+            hint = f"put the file back; what was open, with changes that are not sent, is kept as {kept}"
+        text = f"{Difference.GONE.value} while it was open; the operation was not accepted"
+        return DatabaseError(text, record=str(self.path), hint=hint)
+
+    def _not_brought(self, why: str, kept: Path | None) -> CorruptDatabase:
+        hint = f"run: syncer db recover {kept}" if kept else "run: syncer doctor   (it tells which changes are missing)"
+        return CorruptDatabase(
+            "the log of the database was removed, replaced or cut while it was open, and not all that it held was saved",
+            record=str(self.path),
+            why=why,
+            hint=hint,
+        )
 
     @property
     def in_transaction(self) -> bool:
         """True while this process holds a write transaction."""
-        return self._connection is not None and self._connection.in_transaction
+        return self._writer is not None and self._writer.connection.in_transaction
 
     @property
     def waiting(self) -> int:
         """How many writes of other threads wait for the turn."""
         return len(self._together)
 
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """A write transaction: committed at the end of the block, undone when it raises.
+
+        Raises: DatabaseError; UnknownOutcome where the commit may be in the file or not.
+        """
+        return self._transact(look=True)
+
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """A write transaction: committed at the end of the block, undone when it raises. Raises: DatabaseError."""
+    def _transact(self, *, look: bool) -> Iterator[Transaction]:
         self._refuse_nesting()
         with self.turn, translating(self.path):
-            connection = self._open()
-            tx = Transaction(connection, begun=True)
+            writer = self._open(look=look)
+            tx = Transaction(writer.connection, begun=True)
             committing = False
             try:
                 self._holder = threading.get_ident()
-                connection.execute("BEGIN IMMEDIATE")
-                version.unchanged(connection, self.path)
+                writer.begin()
+                version.unchanged(writer.connection, self.path)
                 yield tx
                 failpoints.reached("before-commit")
-                self._stay()
-                self._require_ours(connection)
+                self._require_ours(writer)
                 tx.require()
+                self._require_same(writer)
                 committing = True
-                connection.execute("COMMIT")
+                writer.connection.execute("COMMIT")
                 tx.durable = True
-                failpoints.reached("after-commit")
             except BaseException as exc:
-                if connection is self._connection:  # else it was closed, or is the parent's of a forked child
-                    # A signal during the commit is raised behind it.
-                    tx.durable = committing and not (connection.in_transaction or isinstance(exc, sqlite3.Error))
-                    if connection.in_transaction:  # after "disk full" SQLite has undone it on its own
-                        with suppress(sqlite3.Error):
-                            connection.execute("ROLLBACK")
+                if writer is not self._writer:  # it was closed, or is the parent's of a forked child
+                    raise
+                # A signal during the commit is raised behind it.
+                tx.durable = committing and not (writer.connection.in_transaction or isinstance(exc, sqlite3.Error))
+                writer.undo()
+                if isinstance(exc, sqlite3.Error):
+                    self._explain(exc, writer, committing=committing)
                 raise
             finally:
                 self._holder = None
+            self._require_durable(writer, tx)
+            failpoints.reached("after-commit")
+            writer.fold_if_due()
+
+    def _explain(self, exc: sqlite3.Error, writer: Writer, *, committing: bool) -> None:
+        """Raises: UnknownOutcome, Moved where ``exc`` is not the whole truth."""
+        if committing:
+            # A full disk is certain: SQLite writes the frame that makes a commit one last.
+            if not writer.rewritten() and translated(exc, self.path).code != "disk-full":
+                raise self._unknown("the disk failed in the commit, and again when it was to be undone", str(exc)) from exc
+        elif not is_of_one(exc):
+            difference = writer.difference()
+            if difference is not None:
+                raise self._moved(difference) from exc
+
+    def _require_same(self, writer: Writer) -> None:
+        difference = writer.difference()
+        if difference is not None:
+            raise self._moved(difference)
+
+    def _require_durable(self, writer: Writer, tx: Transaction) -> None:
+        if writer.is_durable():
+            return
+        tx.durable = False
+        try:
+            self._follow(writer.held)  # it was committed to files that are being left: most often it can be saved
+        except DatabaseError as exc:
+            raise self._unknown("the files of the database were changed while it was committed", exc.sentence) from exc
+        if self._writer is writer or self._writer is None:
+            raise self._unknown("another process wrote while it was committed, as the lock was lost", None)
+        tx.durable = True
+
+    def _unknown(self, what: str, why: str | None) -> UnknownOutcome:
+        return UnknownOutcome(
+            f"it is not known whether the write was stored: {what}",
+            record=str(self.path),
+            why=why,
+            hint="look whether it is there before you repeat it",
+        )
+
+    def _moved(self, difference: Difference) -> Moved:
+        return Moved(
+            f"{difference.value} while it was open; the operation was not accepted",
+            record=str(self.path),
+            hint="repeat the operation, to go on with the file that is there now",
+        )
 
     def _refuse_nesting(self) -> None:
         if self._holder == threading.get_ident():
-            raise RuntimeError("transactions do not nest")
+            raise NestedTransaction(
+                "this thread is inside a transaction, and transactions do not nest",
+                record=str(self.path),
+                hint="write by the object that the transaction gave, or behind its end",
+            )
 
-    def _require_ours(self, connection: sqlite3.Connection) -> None:
-        if connection is not self._connection:
+    def _require_ours(self, writer: Writer) -> None:
+        if writer is not self._writer:
             raise DatabaseError(
                 "the workspace was closed, or its process forked, inside a transaction; nothing of it is stored from here",
                 record=str(self.path),
@@ -228,19 +246,26 @@ class Database:
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run ``work`` in a transaction, maybe with others' (:mod:`syncer.store.together`); its result once durable."""
+        """Run ``work`` in a transaction, maybe with others' (:mod:`syncer.store.together`); its result once durable.
+
+        Where files were replaced since the last look, ``work`` is run once more, on those that are there now.
+        """
         self._refuse_nesting()
         with translating(self.path):
-            return self._together.do(work, self.turn, self.transaction)
+            return self._together.do(work, self.turn, self._transact)
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on a connection that cannot write, one per thread; it never waits for a writer."""
         with translating(self.path):
-            return self._readers.read(lambda connection: self._seen(work, connection))
+            return self._readers.read(lambda connection: self._seen(work, connection), self._follow_reader)
 
     def _seen(self, work: Callable[[Transaction], T], connection: sqlite3.Connection) -> T:
         version.unchanged(connection, self.path)
         return work(Transaction(connection))
+
+    def _follow_reader(self, held: Held) -> None:
+        with self.turn:
+            self._follow(held)
 
     def close(self) -> None:
         """Close the connections; the write-ahead log is folded into the file when nobody else has it open.
@@ -249,28 +274,48 @@ class Database:
         """
         self._readers.close()
         with self.turn:
-            self._let_go()
+            if self._writer is not None and not self._writer.closing and not self._writer.same():
+                self._follow(self._writer.held)
+            self._close_writer()
             if "engine" in self.__dict__:
                 self.engine.dispose()
 
-    def part(self, wait_s: float) -> bool:
-        """Before a fork; see :class:`syncer.store.forks.Kept`."""
-        closed = self._readers.part(wait_s)
-        self._parted = self._holder != threading.get_ident() and self.turn.acquire(timeout=wait_s)
-        if self._parted:
-            self._let_go()
-        return closed and self._connection is None
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None  # behind it: an interrupt must not leave a connection that nobody knows of
 
-    def rejoin(self) -> None:
-        """After it, in the parent."""
-        if self._parted:
+    def leave(self, wait_s: float) -> bool:
+        """Close the connections without removing a log, not waiting for long. False: one is in use, or must stay open."""
+        if not self._readers.leave(wait_s) or not self.turn.acquire(timeout=wait_s):
+            return False
+        try:
+            if self._holder == threading.get_ident():
+                return False
+            if self._writer is not None:
+                if not self._writer.close_quietly():
+                    return False
+                self._writer = None
+            return True
+        finally:
             self.turn.release()
-        self._readers.rejoin()
 
-    def begin_anew(self) -> None:
-        """After it, in the child."""
-        _abandoned.extend((self._connection, *self._readers.connections))
+    def before_fork(self, wait_s: float) -> None:
+        """See :class:`syncer.store.forks.Kept`."""
+        self._readers.before_fork(wait_s)
+        if self._holder == threading.get_ident():
+            return
+        self._forking = True  # noted before it is done: what was taken is given back
+        if forks.acquired(self.turn, wait_s):
+            self._close_writer()
+
+    def after_fork_in_parent(self) -> None:
+        """The fork is over, and this is the parent."""
+        if self._forking:
+            forks.released(self.turn)
+            self._forking = False
+        self._readers.after_fork_in_parent()
+
+    def after_fork_in_child(self) -> None:
+        """The fork is over, and this is the child."""
         self._start()
-
-
-_abandoned: list[sqlite3.Connection | None] = []

@@ -13,7 +13,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from syncer.errors import DatabaseBusy
-from syncer.store import forks
+from syncer.store import connections
+from syncer.store.descriptors import inode_at, open_on
 from syncer.store.faults import translating
 
 try:
@@ -22,19 +23,16 @@ except ImportError:  # Windows: a file that is open cannot be renamed there
     fcntl = None  # type: ignore[assignment]
 
 _PROCESSES = Path("/proc")
-_OWN = (Path("/proc/self/fd"), Path("/dev/fd"))
 _LOCKS_AT = 0x40000000  # SQLite's PENDING byte, then RESERVED, then 510 bytes for SHARED
 _LOCKS = 512
 
 
 def descriptors(path: Path) -> list[int] | None:
     """The descriptors by which this process has the file at ``path`` open; None where a system does not tell."""
-    wanted = _identity(path)
-    for folder in _OWN:
-        with suppress(OSError):
-            names = os.listdir(folder)
-            return [int(name) for name in names if wanted is not None and _of_descriptor(int(name)) == wanted]
-    return None
+    if os.name != "posix":
+        return None
+    inode = inode_at(os.fspath(path))
+    return [] if inode is None else sorted(open_on((inode,))[inode])
 
 
 def require_unused(path: Path) -> None:
@@ -42,7 +40,7 @@ def require_unused(path: Path) -> None:
     files = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
     if any(descriptors(file) for file in files):
         raise _busy(path, "this process has it open", "close every workspace and connection of it first")
-    pids = _holders({found for file in files if (found := _identity(file)) is not None})
+    pids = _holders({found for file in files if (found := inode_at(os.fspath(file))) is not None})
     if pids:
         listed = ", ".join(map(str, pids[:5]))
         raise _busy(path, f"open in process {listed}", "end that program, then repeat the command")
@@ -53,7 +51,7 @@ def alone(path: Path) -> Iterator[None]:
     """Nobody has the file at ``path`` open for the length of the block; who comes meanwhile waits. Raises: DatabaseBusy."""
     require_unused(path)
     with (
-        closing(forks.Brief(path)),
+        connections.noted(path),
         translating(path),
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)) as connection,
     ):
@@ -91,22 +89,6 @@ def _require_last(connection: sqlite3.Connection, path: Path) -> None:
         raise _busy(path, "another program has it open", "end that program, then repeat the command")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _of_descriptor(number: int) -> tuple[int, int] | None:
-    try:
-        found = os.fstat(number)
-    except OSError:  # the one by which the folder was listed
-        return None
-    return found.st_dev, found.st_ino
-
-
 def _holders(wanted: set[tuple[int, int]]) -> list[int]:
     """Other processes that have one of these files open, as far as this user may see: Linux only."""
     found = []
@@ -114,7 +96,7 @@ def _holders(wanted: set[tuple[int, int]]) -> list[int]:
         if name.isdecimal() and int(name) != os.getpid():
             with suppress(OSError):
                 folder = _PROCESSES / name / "fd"
-                if any(_identity(folder / number) in wanted for number in os.listdir(folder)):
+                if any(inode_at(os.fspath(folder / number)) in wanted for number in os.listdir(folder)):
                     found.append(int(name))
     return sorted(found)
 

@@ -2,63 +2,55 @@
 
 SQLite counts in memory which locks its process holds on a file. A forked child inherits the count but not the locks: what
 it then opens on that file takes none, the next process to close it takes the log away under the child, and what the child
-writes after that is nowhere. So everything is closed before a fork, and opened again by whoever needs it next.
+writes after that is nowhere. So everything is closed before a fork, and opened again by whoever needs it next. What could
+not be closed in time the child never uses.
+
+Each step may be broken off by Ctrl-C at any instruction: it is then done again, as every step finds out what is done
+already; the interrupt comes behind the fork. Which connections are open, the child learns from the list that they are noted
+in (:mod:`syncer.store.connections`), not from the steps.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from syncer.errors import DatabaseError
+from syncer.store import connections
 
 _WAIT_S = 10.0
+_BEHIND_S = 0.05
 
 
 class Kept(Protocol):
-    """What has connections open for longer than a call."""
+    """What has connections open for longer than a call. Each method may be called again where it was broken off."""
 
     path: Path
 
-    def part(self, wait_s: float) -> bool:
-        """Close them and open none until :meth:`rejoin`; False when somebody would not let go of one in time."""
+    def leave(self, wait_s: float) -> bool:
+        """Close them and remove no log; False when one is in use for longer than ``wait_s``, or must stay open."""
         ...
 
-    def rejoin(self) -> None:
+    def before_fork(self, wait_s: float) -> None:
+        """Close them and open none until the fork is over; waits so long for others that use them."""
+        ...
+
+    def after_fork_in_parent(self) -> None:
         """The fork is over, and this is the parent."""
         ...
 
-    def begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
         """The fork is over, and this is the child: nothing of the parent's may be used, or even closed."""
         ...
 
 
 _kept: weakref.WeakSet[Kept] = weakref.WeakSet()
-_changed = threading.Condition()
-_brief: weakref.WeakKeyDictionary[Brief, int] = weakref.WeakKeyDictionary()
-_parted: list[Kept] = []
-_in_use: set[str] = set()
-_lost: set[str] = set()
-
-
-class Brief:
-    """A connection to ``path`` that is open for a moment: forks wait for its end. Raises: DatabaseError."""
-
-    def __init__(self, path: Path) -> None:
-        require_clean(path)
-        self.path = path
-        with _changed:
-            _brief[self] = threading.get_ident()
-
-    def close(self) -> None:
-        """The connection is closed."""
-        with _changed:
-            _brief.pop(self, None)
-            _changed.notify_all()
+_interrupted = False
 
 
 def keep(one: Kept) -> None:
@@ -66,43 +58,89 @@ def keep(one: Kept) -> None:
     _kept.add(one)
 
 
-def require_clean(path: Path) -> None:
-    """Raises: DatabaseError in a child that was forked while its parent could not let go of the file."""
-    if _lost and os.path.realpath(path) in _lost:
-        raise DatabaseError(
-            "this process was forked while its parent was using the database, and cannot use it",
-            record=str(path),
-            hint="fork outside of transactions and queries, or start processes by multiprocessing's spawn",
-        )
+def kept(path: Path) -> list[Kept]:
+    """Those that keep connections to ``path``."""
+    real = os.path.realpath(path)
+    return [one for one in list(_kept) if os.path.realpath(one.path) == real]
+
+
+def acquired(lock: Any, wait_s: float) -> bool:
+    """Whether this thread has ``lock``, taken at most once."""
+    return bool(lock._is_owned() or lock.acquire(timeout=max(0.0, wait_s)))
+
+
+def released(lock: Any) -> None:
+    """Give ``lock`` back if this thread has it."""
+    if lock._is_owned():
+        lock.release()
+
+
+def _surely(step: Callable[[], object]) -> None:
+    """Do ``step`` to its end, however often it is interrupted."""
+    global _interrupted
+    while True:
+        try:
+            step()
+        except KeyboardInterrupt:
+            _interrupted = True
+            continue
+        return
 
 
 def _before() -> None:
+    _surely(_close_all)
+
+
+def _close_all() -> None:
     until = time.monotonic() + _WAIT_S
     for one in list(_kept):
-        _parted.append(one)
-        if not one.part(max(0.0, until - time.monotonic())):
-            _in_use.add(os.path.realpath(one.path))
-    _changed.acquire()
-    if threading.get_ident() not in _brief.values():  # else nobody would end it
-        _changed.wait_for(lambda: not _brief, max(0.0, until - time.monotonic()))
-    _in_use.update(os.path.realpath(brief.path) for brief in _brief)
+        one.before_fork(max(0.0, until - time.monotonic()))
+    _none_open(until)
+
+
+def _none_open(until: float) -> None:
+    """Wait for the end of what other threads have open for a moment, and let none be opened. This thread's own stays."""
+    me = threading.get_ident()
+    lock = connections.opening
+    while True:
+        with connections.changed:
+            others = connections.changed.wait_for(
+                lambda: all(one.thread == me for one in connections.held), max(0.0, until - time.monotonic())
+            )
+        if not acquired(lock, until - time.monotonic()):
+            return
+        if not others or all(one.thread == me for one in connections.held):
+            return
+        released(lock)
 
 
 def _in_parent() -> None:
-    _in_use.clear()
-    _changed.release()
-    while _parted:
-        _parted.pop().rejoin()
+    global _interrupted
+    _surely(_open_again)
+    if _interrupted:
+        _interrupted = False
+        # Python forgets what is raised in here.
+        behind = threading.Timer(_BEHIND_S, _thread.interrupt_main)
+        behind.daemon = True
+        behind.start()
+
+
+def _open_again() -> None:
+    released(connections.opening)
+    for one in list(_kept):
+        one.after_fork_in_parent()
 
 
 def _in_child() -> None:
-    global _changed
-    _changed = threading.Condition()
-    _lost.update(_in_use)
-    for left in (_in_use, _brief, _parted):
-        left.clear()
+    global _interrupted
+    _surely(_start_anew)
+    _interrupted = False
+
+
+def _start_anew() -> None:
+    connections.after_fork_in_child()
     for one in list(_kept):
-        one.begin_anew()
+        one.after_fork_in_child()
 
 
 if hasattr(os, "register_at_fork"):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from syncer import clock, failpoints
 from syncer.errors import DatabaseError, NewerDatabase
-from syncer.store import asides, forks, version
+from syncer.store import asides, connections, version
 from syncer.store import backup as backups
 from syncer.store.backup import backup as backup
 from syncer.store.backup import integrity as integrity
-from syncer.store.database import BUSY_MS, Database
+from syncer.store.connections import created
+from syncer.store.database import Database
 from syncer.store.faults import translated, translating
-from syncer.store.place import reserved
 from syncer.store.reader import reading
 
 _turn = threading.Lock()  # alembic keeps what it is about to do in modules: one thread at a time
@@ -31,7 +31,7 @@ def initialise(path: Path, *, durability: str = "full") -> bool:
     if found is not None:
         return False
     asides.require_finished(path)
-    reserved(path)
+    created(path)
     _to_head(path, durability)
     return True
 
@@ -68,7 +68,7 @@ def advance(path: Path) -> None:
 
 
 def _revision(path: Path) -> str | None:
-    with closing(forks.Brief(path)), translating(path), closing(reading(path, BUSY_MS)) as connection:
+    with translating(path), reading(path) as connection:
         return version.revision(connection, path)
 
 
@@ -88,7 +88,7 @@ def _to_head(path: Path, durability: str) -> None:
     database = Database(path, durability=durability)
     try:
         with (
-            closing(forks.Brief(path)),
+            connections.noted(path),
             _turn,
             translating(path),
             database.engine.connect() as connection,

@@ -5,18 +5,23 @@ Used by ``query``, ``status``, ``tables`` and the like, which must start fast an
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from syncer.errors import DatabaseError, QueryError
-from syncer.store import forks, version
+from syncer.errors import DatabaseBusy, DatabaseError, QueryError
+from syncer.store import connections, version
+from syncer.store.connections import Held
 from syncer.store.faults import translated, translating
 
+T = TypeVar("T")
+
+_READS = 3  # of one statement, where a lock was dropped meanwhile
 _STEPS_BETWEEN_LOOKS = 20_000
 _LONGEST_VALUE = 100_000_000  # bytes; SQLite's own limit lets one function take gigabytes, and does not look at the clock
 _ALLOWED = frozenset(
@@ -49,26 +54,29 @@ class Reader:
     def __init__(self, path: Path, *, busy_ms: int = 5000) -> None:
         self.path = path
         version.must_exist(path)
-        self._brief = forks.Brief(path)
+        self._settled = _settled(path)
+
+        def prepare(connection: sqlite3.Connection) -> None:
+            connection.execute("PRAGMA query_only=ON")
+            version.check(connection, path)
+
         with translating(path):
-            self._connection = reading(path, busy_ms)
-        try:
-            with translating(path):
-                self._connection.execute("PRAGMA query_only=ON")
-                version.check(self._connection, path)
-        except BaseException:
-            self.close()
-            raise
+            self._held = opened_for_reading(path, prepare, busy_ms=busy_ms, settled=self._settled is not None)
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        assert self._held.connection is not None
+        return self._held.connection
 
     def all(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of one of our own statements."""
         with translating(self.path):
-            return self._connection.execute(sql, parameters).fetchall()
+            return self._of_one_time(lambda: self._connection.execute(sql, parameters).fetchall())
 
     def one(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[Any, ...] | None:
         """The first row of one of our own statements, or None."""
         with translating(self.path):
-            row: tuple[Any, ...] | None = self._connection.execute(sql, parameters).fetchone()
+            row: tuple[Any, ...] | None = self._of_one_time(lambda: self._connection.execute(sql, parameters).fetchone())
             return row
 
     def query(
@@ -85,8 +93,7 @@ class Reader:
         """
         try:
             with self._guarded(timeout_s):
-                cursor = self._connection.execute(sql, parameters if parameters is not None else ())
-                tuples = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+                cursor, tuples = self._of_one_time(lambda: self._fetched(sql, parameters, limit))
         except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as exc:
             raise self._explained(exc, timeout_s) from exc
         if cursor.description is None:
@@ -108,6 +115,7 @@ class Reader:
                 yield _distinct([column[0] for column in cursor.description]), cursor
         except (sqlite3.Error, sqlite3.Warning, OverflowError, ValueError) as exc:
             raise self._explained(exc, timeout_s) from exc
+        self._of_one_time(lambda: None)
 
     @contextmanager
     def _guarded(self, timeout_s: float | None) -> Iterator[None]:
@@ -119,9 +127,10 @@ class Reader:
         try:
             yield
         finally:
-            self._connection.set_authorizer(None)
-            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
-            self._connection.set_progress_handler(None, 0)
+            with suppress(sqlite3.ProgrammingError):  # an interrupt came, and it was closed
+                self._connection.set_authorizer(None)
+                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
+                self._connection.set_progress_handler(None, 0)
 
     def names(self) -> dict[str, list[str]]:
         """Column names by table and view."""
@@ -161,10 +170,44 @@ class Reader:
         """Write the whole database as it is now into ``target``; others may write meanwhile."""
         self._connection.backup(target)
 
+    def _fetched(
+        self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None, limit: int | None
+    ) -> tuple[sqlite3.Cursor, list[tuple[Any, ...]]]:
+        cursor = self._connection.execute(sql, parameters if parameters is not None else ())
+        return cursor, cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+
+    def _of_one_time(self, read: Callable[[], T]) -> T:
+        """What ``read`` gives; read again where it may be of two times. Raises: DatabaseBusy where that does not help.
+
+        Where nothing can be written beside the file, SQLite takes no part in the locks of those who write to it. And without
+        the locks that a plain read of the file by this program has dropped, another process may write over what is read.
+        """
+        assert self._held.files is not None
+        for _ in range(_READS):
+            try:
+                result = read()
+            except sqlite3.Error:
+                if self._is_same():
+                    raise
+            else:
+                if self._is_same():
+                    return result
+            if self._settled is not None or self._held.files.difference() is not None:
+                break
+        raise DatabaseBusy(
+            "the database was being written while it was read, so the rows may be of two different times",
+            record=str(self.path),
+            hint="run it again; a user who may write to the folder of the database can always read",
+        )
+
+    def _is_same(self) -> bool:
+        if self._settled is not None:
+            return _settled(self.path) == self._settled
+        return self._held.files is not None and self._held.files.same()
+
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
-        self._brief.close()
+        connections.close(self._held)
 
     def __enter__(self) -> Self:
         return self
@@ -173,36 +216,53 @@ class Reader:
         self.close()
 
 
-def reading(path: Path, busy_ms: int) -> sqlite3.Connection:
-    """A connection that cannot write. What another program left half written beside the file is undone first."""
-    connection = _connected(path, busy_ms)
+def opened_for_reading(
+    path: Path, prepare: connections.Prepare, *, busy_ms: int = connections.BUSY_MS, settled: bool | None = None
+) -> Held:
+    """A connection that cannot write. What another program left half written beside the file is undone first.
+
+    ``settled``: read the file as it stands, without its log; asked of the folder unless given. Raises: as
+    :func:`connections.opened`.
+    """
+    if settled is None:
+        settled = _settled(path) is not None
+    uri = connections.address(path, "ro") + ("&immutable=1" if settled else "")
     try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as exc:
-        if getattr(exc, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
-            return connection  # whoever reads through it is told
-        connection.close()
-        with closing(sqlite3.connect(path, isolation_level=None)) as writing:
-            writing.execute(f"PRAGMA busy_timeout={busy_ms}")
-            writing.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        connection = _connected(path, busy_ms)
-    return connection
+        return connections.opened(path, uri, prepare, busy_ms=busy_ms)
+    except (sqlite3.Error, DatabaseError) as exc:
+        cause = exc if isinstance(exc, sqlite3.Error) else exc.__cause__
+        if getattr(cause, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    undoing = connections.opened(path, connections.address(path), _looked_at, busy_ms=busy_ms)
+    connections.close(undoing)
+    return connections.opened(path, uri, prepare, busy_ms=busy_ms)
 
 
-def _connected(path: Path, busy_ms: int) -> sqlite3.Connection:
-    connection = sqlite3.connect(_reading_uri(path), uri=True, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA busy_timeout={busy_ms}")
-    return connection
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, for the length of the block."""
+    one = opened_for_reading(path, _looked_at)
+    try:
+        assert one.connection is not None
+        yield one.connection
+    finally:
+        connections.close(one)
 
 
-def _reading_uri(path: Path) -> str:
-    """The address under which SQLite opens ``path`` without being able to write to it."""
-    # A write-ahead log needs a writable folder; a settled file in a read-only one can be read as it stands.
-    import os
+def _looked_at(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
+
+def _settled(path: Path) -> tuple[int, ...] | None:
+    """What tells one state of the file from the next, where it must be read as it stands; None where SQLite can lock it.
+
+    A write-ahead log needs a folder that can be written; a file without one, in a folder that cannot, is read as it stands.
+    """
     real = path.resolve()  # the log lies beside the file, not beside a link to it
-    settled = not real.with_name(real.name + "-wal").exists() and not os.access(real.parent, os.W_OK)
-    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if settled else ''}"
+    if os.access(real.parent, os.W_OK) or real.with_name(real.name + "-wal").exists():
+        return None
+    found = real.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _reading_only(action: int, first: str | None, *_: str | None) -> int:

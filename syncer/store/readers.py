@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from syncer.store import forks, version
-from syncer.store.place import Place
+from syncer.store import connections, forks, version
+from syncer.store.connections import Held
 
 T = TypeVar("T")
 
@@ -17,27 +17,29 @@ T = TypeVar("T")
 class _Reader:
     """The connection of one thread. ``turn`` is held while it reads, lest another thread close it then."""
 
-    __slots__ = ("connection", "is_open", "place", "turn")
+    __slots__ = ("connection", "files", "held", "is_open", "turn")
 
     def __init__(self, path: Path, busy_ms: int) -> None:
-        forks.require_clean(path)
         version.must_exist(path)
-        self.place = Place(path)
-        self.turn = threading.RLock()
-        self.is_open = True
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        try:
-            self.connection.execute(f"PRAGMA busy_timeout={busy_ms}")
-            self.connection.execute("PRAGMA query_only=ON")
-            version.check(self.connection, path)
-        except BaseException:
-            self.connection.close()
-            raise
 
-    def close(self) -> None:
+        def prepare(connection: sqlite3.Connection) -> None:
+            connection.execute("PRAGMA query_only=ON")
+            version.check(connection, path)
+
+        self.turn = threading.RLock()
+        self.held: Held = connections.opened(path, connections.address(path), prepare, busy_ms=busy_ms, exact=True)
+        assert self.held.connection is not None
+        assert self.held.files is not None
+        self.connection, self.files = self.held.connection, self.held.files
+        self.is_open = True
+
+    def close(self, *, quietly: bool = False) -> None:
         with self.turn:
             self.is_open = False
-            self.connection.close()
+            if quietly:
+                connections.close_quietly(self.held)
+            else:
+                connections.close(self.held)
 
 
 class Readers:
@@ -47,57 +49,79 @@ class Readers:
         self._path = path
         self._busy_ms = busy_ms
         self._local = threading.local()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._all: dict[threading.Thread, _Reader] = {}
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` on the connection of this thread, made if need be. Raises: DatabaseError, sqlite3.Error."""
+    def read(self, work: Callable[[sqlite3.Connection], T], follow: Callable[[Held], object]) -> T:
+        """Run ``work`` on the connection of this thread, made if need be; ``follow`` leaves files that were replaced.
+
+        ``work`` is run once more where the files were not the same behind it as before: without our locks, another process
+        may have written over what was being read. Raises: DatabaseError, sqlite3.Error.
+        """
         while True:
             reader: _Reader | None = getattr(self._local, "reader", None)
             if reader is None:
                 reader = self._added()
             with reader.turn:
-                if reader.is_open and not reader.place.is_left():
-                    return work(reader.connection)
+                if reader.is_open and reader.files.same():
+                    try:
+                        result = work(reader.connection)
+                    except sqlite3.Error:
+                        if reader.files.same():
+                            raise
+                    else:
+                        if reader.files.same():
+                            return result
+                if reader.is_open and reader.files.difference() is None:
+                    continue  # a lock was dropped, and is set again
             self._local.reader = None
             if reader.is_open:
-                reader.close()
-                raise reader.place.gone()
+                follow(reader.held)
+                reader.close(quietly=True)
 
     def _added(self) -> _Reader:
         with self._lock:
-            reader = _Reader(self._path, self._busy_ms)
-            gone = [self._all.pop(thread) for thread in list(self._all) if not thread.is_alive()]
-            before = self._all.pop(threading.current_thread(), None)
-            self._all[threading.current_thread()] = reader
+            me = threading.current_thread()
+            for thread in [thread for thread in self._all if thread is me or not thread.is_alive()]:
+                self._all[thread].close()
+                del self._all[thread]
+            reader = self._all[me] = _Reader(self._path, self._busy_ms)
         self._local.reader = reader
-        for one in gone if before is None else (*gone, before):
-            one.close()
         return reader
 
     def close(self) -> None:
         """Close them all, each once what it reads is read. A thread that reads later gets a new one."""
         with self._lock:
-            readers = list(self._all.values())
-            self._all.clear()
-        for reader in readers:
-            reader.close()
+            readers = list(self._all.items())
+        for thread, reader in readers:
+            reader.close()  # without the lock: others go on reading meanwhile
+            with self._lock:
+                if self._all.get(thread) is reader:
+                    del self._all[thread]
 
-    def part(self, wait_s: float) -> bool:
-        """Before a fork: as :meth:`close`, but not for long, and none is made until :meth:`rejoin`. False: one is open."""
-        self._lock.acquire()
+    def leave(self, wait_s: float) -> bool:
+        """Close them all, but without waiting for long, and without removing a log. False: one is open still."""
+        with self._lock:
+            for thread, reader in list(self._all.items()):
+                if reader.turn.acquire(timeout=wait_s):
+                    try:
+                        reader.close(quietly=True)
+                    finally:
+                        reader.turn.release()
+                    self._all.pop(thread, None)
+            return not self._all
+
+    def before_fork(self, wait_s: float) -> None:
+        """Close them all and make none until the fork is over. May be done again where it was broken off."""
+        forks.acquired(self._lock, wait_s)
         for thread, reader in list(self._all.items()):
             if reader.turn.acquire(timeout=wait_s):
-                reader.close()
-                reader.turn.release()
-                del self._all[thread]
-        return not self._all
+                try:
+                    reader.close()
+                finally:
+                    reader.turn.release()
+                self._all.pop(thread, None)
 
-    def rejoin(self) -> None:
-        """The fork is over, and this is the parent."""
-        self._lock.release()
-
-    @property
-    def connections(self) -> list[sqlite3.Connection]:
-        """Those that are open, of whatever thread."""
-        return [reader.connection for reader in self._all.values()]
+    def after_fork_in_parent(self) -> None:
+        """The fork is over."""
+        forks.released(self._lock)

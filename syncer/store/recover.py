@@ -13,9 +13,9 @@ from typing import Any
 from syncer.errors import CorruptDatabase, DatabaseBusy, DatabaseError, NewerDatabase, NotOurDatabase, ReadOnlyDatabase
 from syncer.store import backup, exclusive, ledger, migrate, scratch, version
 from syncer.store.carry import Carried, carry_over
+from syncer.store.connections import folder_ready
 from syncer.store.database import Database
 from syncer.store.faults import translating
-from syncer.store.place import folder_ready
 from syncer.store.salvage import salvage
 
 _PREFIX = ".syncer-recover-"

@@ -18,7 +18,7 @@ from pathlib import Path
 from syncer import clock, failpoints
 from syncer.errors import DatabaseBusy, DatabaseError, NewerDatabase, NotOurDatabase, ReadOnlyDatabase
 from syncer.store import asides, backup, exclusive, hints, logs, scratch, version
-from syncer.store.place import folder_ready
+from syncer.store.connections import folder_ready
 
 _FOLLOW = ("-journal", "-wal")
 

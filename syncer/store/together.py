@@ -10,13 +10,27 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from syncer.errors import DatabaseError
 
 if TYPE_CHECKING:
     from syncer.store.database import Transaction
 
 T = TypeVar("T")
-Begin: TypeAlias = "Callable[[], AbstractContextManager[Transaction]]"
+
+
+class Begin(Protocol):
+    """Makes a transaction; ``look``: at files that may have been replaced, before it is begun."""
+
+    def __call__(self, *, look: bool) -> AbstractContextManager[Transaction]:
+        """The transaction, to be used by ``with``."""
+        ...
+
+
+class Moved(DatabaseError):
+    """The files are not what they were; nothing was stored. What is run again finds those that are there now."""
+
 
 _MOST_JOBS_A_COMMIT = 512
 _OWN = (
@@ -46,18 +60,21 @@ class _Group:
         self.jobs: Sequence[_Job] = ()
         self.ended = False
 
-    def run(self, begin: Begin) -> None:
+    def run(self, begin: Begin, *, again: bool = False) -> None:
         for job in self.jobs:
             job.group, job.error = self, None
         tx: Transaction | None = None
         try:
-            with begin() as tx:
+            with begin(look=again) as tx:
                 if len(self.jobs) == 1:
                     self.jobs[0].result = self.jobs[0].work(tx)
                 else:
                     for job in self.jobs:
                         _run_apart(tx, job)
         except BaseException as exc:
+            if isinstance(exc, Moved) and not again:
+                self.run(begin, again=True)
+                return
             durable = tx is not None and tx.durable
             if durable or not isinstance(exc, Exception):
                 self.ended = durable
@@ -112,12 +129,17 @@ class Together:
             raise
 
 
+def is_of_one(exc: sqlite3.Error) -> bool:
+    """Whether ``exc`` is about a statement, and not about the file."""
+    return (getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF) in _OWN
+
+
 def _run_apart(tx: Transaction, job: _Job) -> None:
     try:
         with tx.apart():
             job.result = job.work(tx)
     except sqlite3.Error as exc:
-        if (getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF) not in _OWN:
+        if not is_of_one(exc):
             raise
         job.error = exc
     except Exception as exc:  # noqa: BLE001 - handed to its own caller

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -41,3 +42,18 @@ def on_connection(called: Any) -> bool:
 def anything(_: Any) -> bool:
     """True for every call into C."""
     return True
+
+
+def free(lock: Any) -> bool:
+    """Whether another thread can have the lock."""
+    got: list[bool] = []
+
+    def take() -> None:
+        got.append(lock.acquire(timeout=1))
+        if got[0]:
+            lock.release()
+
+    other = threading.Thread(target=take)
+    other.start()
+    other.join()
+    return got[0]

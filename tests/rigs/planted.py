@@ -421,7 +421,7 @@ BUGS = (
     Bug(
         "a reader takes its turn among the writers",
         "syncer/store/database.py",
-        "            return self._readers.read(lambda connection: self._seen(work, connection))\n",
+        "            return self._readers.read(lambda connection: self._seen(work, connection), self._follow_reader)\n",
         "            with self.transaction() as tx:\n                return work(tx)\n",
         "tests/store/test_files.py::test_a_reader_does_not_wait_for_a_writer",
         "I22",
@@ -452,9 +452,9 @@ BUGS = (
     ),
     Bug(
         "a prune leaves the log as long as it was",
-        "syncer/store/compact.py",
-        "wal_checkpoint(TRUNCATE)",
-        "wal_checkpoint(PASSIVE)",
+        "syncer/store/writer.py",
+        '            self.connection.execute("PRAGMA journal_size_limit=0")\n',
+        "",
         "tests/cli/test_prune.py::test_the_log_is_cut_while_the_file_is_open",
         "I25",
     ),
@@ -484,7 +484,7 @@ BUGS = (
     ),
     Bug(
         "half of a write that failed is committed with those of others",
-        "syncer/store/database.py",
+        "syncer/store/transaction.py",
         '                self._cursor.execute("ROLLBACK TO part")\n',
         "",
         "tests/store/test_files.py::test_work_that_fails_in_a_shared_commit_leaves_nothing",

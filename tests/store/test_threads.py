@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -18,13 +19,13 @@ from syncer.store.database import Statement, Transaction
 from syncer.store.reader import Reader
 from tests.factory import account, result, scoring
 from tests.files import rows, write
-from tests.rigs.interrupts import anything, interrupted, on_connection
+from tests.rigs.interrupts import anything, free, interrupted, on_connection
 from tests.rigs.world import pause
 
 LIMIT_S = 20
 
-about_to_fork = threading.Event()
-os.register_at_fork(before=about_to_fork.set)  # the last registered is the first to be called
+about_to_fork: SimpleQueue[None] = SimpleQueue()  # has no lock that an interrupt in the middle could leave held
+os.register_at_fork(before=lambda: about_to_fork.put(None))  # the last registered is the first to be called
 
 
 class Waiting:
@@ -55,19 +56,10 @@ class Waiting:
         return self.outcome
 
 
-def free(lock: Any) -> bool:
-    """Whether another thread can have the lock."""
-    got: list[bool] = []
-
-    def take() -> None:
-        got.append(lock.acquire(timeout=1))
-        if got[0]:
-            lock.release()
-
-    other = threading.Thread(target=take)
-    other.start()
-    other.join()
-    return got[0]
+def forget_forks() -> None:
+    """Those of other tests are over."""
+    while not about_to_fork.empty():
+        about_to_fork.get_nowait()
 
 
 def keys(path: Path) -> list[str]:
@@ -242,13 +234,13 @@ def test_a_call_that_fails_in_a_transaction_leaves_nothing_of_itself(synced: Wor
 def test_a_child_forked_while_another_thread_writes_is_not_stuck(ws: Workspace, path: Path) -> None:
     """The fork waits for the other thread's transaction; the child has neither its lock nor its connection."""
     held = threading.Event()
-    about_to_fork.clear()
+    forget_forks()
 
     def hold() -> None:
         with ws.plexus.transaction() as unit:
             unit.create("Account", {"name": "Lab", "key": "thread"})
             held.set()
-            about_to_fork.wait(LIMIT_S)
+            about_to_fork.get(timeout=LIMIT_S)
 
     holder = threading.Thread(target=hold)
     holder.start()

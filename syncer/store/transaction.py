@@ -1,0 +1,85 @@
+"""An open transaction: how statements reach SQLite, and what is known of the transaction's end."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from syncer.errors import DatabaseError
+from syncer.store.statement import Parameters, Statement, given, touched
+
+
+class Transaction:
+    """An open write transaction. Parameters come by name, or as a tuple in the order of the text.
+
+    ``begun``: whether there is one in SQLite, or each statement stands for itself. ``durable``: it was committed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, begun: bool = False) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._begun = begun
+        self.durable = False
+
+    def require(self) -> None:
+        """Raises: DatabaseError when SQLite has undone the transaction on its own: what follows would stand for itself."""
+        if self._begun and not self._connection.in_transaction:
+            raise DatabaseError(
+                "the database has undone the transaction after an error in it; nothing of it is stored",
+                hint="let the error end the block, and repeat the whole of it",
+            )
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A part of the transaction that is undone by itself when it raises, for callers who go on then."""
+        self.require()
+        self._cursor.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # after "disk full" SQLite has undone everything on its own
+                self._cursor.execute("ROLLBACK TO part")
+                self._cursor.execute("RELEASE part")
+            raise
+        self._cursor.execute("RELEASE part")
+
+    def run(self, statement: Statement, parameters: Parameters = ()) -> int:
+        """Execute; the number of rows touched."""
+        self.require()
+        values = given(statement, parameters)
+        return self._cursor.execute(statement.text, values).rowcount
+
+    def must(self, statement: Statement, parameters: Parameters, count: int = 1) -> None:
+        """Execute for ``count`` rows. Raises: DatabaseError when it were not as many: something would be lost."""
+        touched(self.run(statement, parameters), count)
+
+    def add(self, statement: Statement, parameters: Parameters) -> int:
+        """Execute an insert; the new row's number. Raises: DatabaseError."""
+        self.must(statement, parameters)
+        return self._cursor.lastrowid or 0
+
+    def many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:
+        """Execute for every tuple of ``rows``; the number of rows touched."""
+        self.require()
+        return self._cursor.executemany(statement.text, rows).rowcount
+
+    def all(self, statement: Statement, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Rows of a select."""
+        values = given(statement, parameters)
+        return self._cursor.execute(statement.text, values).fetchall()
+
+    def one(self, statement: Statement, parameters: Parameters = ()) -> tuple[Any, ...] | None:
+        """The first row of a select, or None."""
+        values = given(statement, parameters)
+        row: tuple[Any, ...] | None = self._cursor.execute(statement.text, values).fetchone()
+        return row
+
+    def rows(self, text: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Rows of a select made on the spot."""
+        return self._cursor.execute(text, parameters).fetchall()
+
+    def script(self, sql: str) -> None:
+        """One fixed statement without parameters."""
+        self._cursor.execute(sql)

@@ -1,0 +1,167 @@
+"""The connection that writes, and the second one beside it that folds the log into the database file.
+
+SQLite up to 3.51.2 can lose commits when one process folds the log (a WAL checkpoint) in the moment in which another one
+begins it anew. So nobody folds without the writer's lock: SQLite never does it by itself here, and the second connection
+does it while the first holds BEGIN IMMEDIATE (on the connection that holds it, SQLite refuses).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from syncer.errors import DatabaseError
+from syncer.store import connections, version
+from syncer.store.connections import Held
+from syncer.store.identity import NO_HEADER, Difference, Header
+
+_PAGE_CACHE_KIB = 65_536
+_FOLD_AFTER_PAGES = 4_000
+_FOLD_AFTER_COMMITS = 200  # where nobody can look into the index
+_SHORT = 16  # pages of a log that was just begun
+_LOG_LIMIT_BYTES = 32_000_000  # what is left of a log that a long reader has made large, once it is begun anew
+
+
+class Writer:
+    """The writing connection of a process to one file, as long as the names lead to the files that it has open."""
+
+    def __init__(self, path: Path, durability: str, busy_ms: int) -> None:
+        self._path = path
+        self._durability = durability
+        self._busy_ms = busy_ms
+        self._second: Held | None = None
+        self._begun: Header = NO_HEADER
+        self._fold_at = 0
+        self._commits = 0
+        self.closing = False
+        """It is being closed, or an interrupt came while it was."""
+
+        def prepare(raw: sqlite3.Connection) -> None:
+            version.check(raw, path)  # before a pragma could change somebody else's file
+            prepared(raw, durability, busy_ms)
+
+        self.held = connections.opened(path, connections.address(path), prepare, busy_ms=busy_ms, exact=True)
+        assert self.held.connection is not None
+        assert self.held.files is not None
+        self.connection, self.files = self.held.connection, self.held.files
+
+    def same(self) -> bool:
+        """Whether the names still lead to what is open, and no lock was dropped; dropped ones are set again."""
+        return self.files.same() or self.files.difference() is None
+
+    def begin(self) -> None:
+        """Begin a write transaction, alone among all processes."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        self._begun = self.files.header()  # stands still until our commit: nobody else may write
+
+    def difference(self) -> Difference | None:
+        """Right before a COMMIT: what is different from when the transaction began; None: it may go on."""
+        if self.files.same(self._begun.log_bytes):
+            return None
+        return Difference.CUT if self.files.is_cut(self._begun) else self.files.difference(self._begun)
+
+    def is_durable(self) -> bool:
+        """Right behind a COMMIT: whether it is in the files that the names lead to."""
+        self._commits += 1
+        return self.files.same() or self.files.committed(self._begun)
+
+    def rewritten(self) -> bool:
+        """Commit one page as it is; whether that went well.
+
+        Behind a COMMIT that failed this makes it certain that nothing of it is found by whoever opens the file next: its
+        frames may stand in the log, complete, while the disk has refused to say so, and this writes over them. (An empty
+        transaction writes nothing; a pragma with the value that is there already writes a page.) Behind a folded log it
+        begins the log from its first page.
+        """
+        try:
+            (number,) = self.connection.execute("PRAGMA user_version").fetchone()
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(f"PRAGMA user_version={number}")
+            if self.files.same() or self.files.difference() is None:
+                self.connection.execute("COMMIT")
+                return True
+        except sqlite3.Error:
+            pass
+        self.undo()
+        return False
+
+    def undo(self) -> None:
+        """End a transaction that is open, if there is one."""
+        if self.connection.in_transaction:  # after "disk full" SQLite has undone it on its own
+            with suppress(sqlite3.Error):
+                self.connection.execute("ROLLBACK")
+
+    def fold_if_due(self) -> None:
+        """Fold the log into the database file once it has grown, so that it stays bounded."""
+        header = self._begun
+        if self.files.index_fd >= 0:
+            due = header.frames - header.saved >= _FOLD_AFTER_PAGES and header.frames >= self._fold_at
+        else:
+            due = self._commits >= _FOLD_AFTER_COMMITS
+        if not due:
+            return
+        self._commits = 0
+        with suppress(sqlite3.Error, DatabaseError), self.folding():
+            pass  # what a reader keeps from being folded is tried again when the log has grown by as much
+        now = self.files.header()
+        self._fold_at = now.frames + _FOLD_AFTER_PAGES if now.saved < now.frames else 0
+
+    @contextmanager
+    def folding(self) -> Iterator[bool]:
+        """Fold all of the log that no reader needs, under the writer's lock; whether that was all. Raises: sqlite3.Error."""
+        if self._second is None:
+            self._second = connections.opened(
+                self._path, connections.address(self._path), lambda raw: prepared(raw, self._durability, self._busy_ms)
+            )
+        second = self._second.connection
+        assert second is not None
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not self.same():
+                yield False
+                return
+            _, frames, folded = second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            yield frames == folded
+        finally:
+            self.undo()
+
+    def cut(self) -> bool:
+        """Fold all of the log and cut it to its shortest; whether no reader was in the way. Raises: sqlite3.Error."""
+        with self.folding() as complete:
+            pass
+        if complete:
+            # TRUNCATE would do without the writer's lock where it does not get it. The next commit begins the log anew,
+            # and cuts what is longer than the limit.
+            self.connection.execute("PRAGMA journal_size_limit=0")
+            complete = self.rewritten() and self.files.header().frames < _SHORT
+            self.connection.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT_BYTES}")
+        return complete
+
+    def close(self) -> None:
+        """Close both; SQLite folds the log and removes it when nobody else has the file open."""
+        self.closing = True
+        if self._second is not None:
+            connections.close(self._second)
+        connections.close(self.held)
+
+    def close_quietly(self) -> bool:
+        """Close both, and remove no log: what the names lead to is not what is open. False: that cannot be done here."""
+        self.closing = True
+        first = self._second is None or connections.close_quietly(self._second)
+        return connections.close_quietly(self.held) and first
+
+
+def prepared(raw: sqlite3.Connection, durability: str, busy_ms: int) -> None:
+    """Set a writing connection up."""
+    raw.isolation_level = None
+    raw.execute(f"PRAGMA busy_timeout={busy_ms}")
+    raw.execute("PRAGMA journal_mode=WAL")
+    raw.execute(f"PRAGMA synchronous={durability.upper()}")
+    raw.execute("PRAGMA foreign_keys=ON")
+    raw.execute(f"PRAGMA cache_size=-{_PAGE_CACHE_KIB}")
+    raw.execute("PRAGMA cache_spill=OFF")  # up to SQLite 3.50.1 a savepoint undone in what was spilled spoils the log
+    raw.execute("PRAGMA mmap_size=0")
+    raw.execute("PRAGMA wal_autocheckpoint=0")
+    raw.execute(f"PRAGMA journal_size_limit={_LOG_LIMIT_BYTES}")
