@@ -11,6 +11,7 @@ from pathlib import Path
 
 from syncer import clock, failpoints
 from syncer.errors import DatabaseError, NewerDatabase
+from syncer.install import upgrade_hint
 from syncer.store import forks, version
 from syncer.store.database import BUSY_MS, Database
 from syncer.store.faults import translated, translating
@@ -50,7 +51,7 @@ def upgrade(path: Path) -> tuple[str, str, Path | None]:
         raise NewerDatabase(
             f"the database has schema {before}, this syncer knows {version.head()}",
             record=str(path),
-            hint="upgrade syncer: pip install -U syncer",
+            hint=upgrade_hint(),
         )
     kept = _kept(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
     failpoints.reached("backup-taken")

@@ -16,6 +16,7 @@ from syncer.errors import (
     OlderDatabase,
     ReadOnlyDatabase,
 )
+from syncer.install import upgrade_hint
 from syncer.store.faults import translated
 
 APPLICATION_ID = 0x53594E43  # "SYNC", in the header of every file of ours
@@ -104,7 +105,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         raise NewerDatabase(
             f"the database was written by a newer syncer (schema {found}, this one knows {head()})",
             record=str(path),
-            hint="upgrade syncer: pip install -U syncer",
+            hint=upgrade_hint(),
         )
     if found < head():
         raise OlderDatabase(

@@ -12,6 +12,7 @@ import pytest
 
 from syncer import Workspace, clock
 from syncer.doctor import examine
+from syncer.install import upgrade_hint
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
 from syncer.store import health
@@ -184,7 +185,7 @@ def test_a_deployment_that_differs(filled: Syncer) -> None:
     assert "has no Item.text: kept here, not sent" in ended.out
     assert "has Account.plan, Item.mood, unknown to this version" in ended.out
     assert "wants Account.plan in every create" in ended.out
-    assert "pip install -U syncer" in ended.out
+    assert upgrade_hint() in ended.out
     known = rows(filled.path, "SELECT model, field, kind FROM deployed WHERE field != '' ORDER BY field, kind")
     assert known == [
         ("Item", "mood", "unknown"), ("Account", "plan", "demanded"), ("Account", "plan", "unknown"),
