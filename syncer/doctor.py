@@ -60,7 +60,7 @@ def examine(settings: Settings, *, remote: bool = False) -> Diagnosis:
     Raises: SettingError for a database that cannot be one.
     """
     path = path_of(settings.db)
-    found = [_program(), *file_findings(path)]
+    found = [_program(), *file_findings(path, settings.allow)]
     usable = path.exists() and all(each.verdict != FAIL for each in found)
     if usable:
         found += _records(path)

@@ -21,7 +21,8 @@
     │   └── LeaseLost                       this sync was overtaken and has been fenced off
     └── DatabaseError               exit 5  the local file
         ├── NotOurDatabase   NewerDatabase   OlderDatabase   CorruptDatabase
-        └── ReadOnlyDatabase DiskFull        DatabaseBusy
+        ├── ReadOnlyDatabase DiskFull        DatabaseBusy
+        └── UnsafeLocation                  where it lies, accepted writes could vanish
 """
 
 from __future__ import annotations
@@ -228,6 +229,12 @@ class ReadOnlyDatabase(DatabaseError):
     """The file or its folder cannot be written."""
 
     code = "read-only-database"
+
+
+class UnsafeLocation(DatabaseError):
+    """Where the file lies, accepted writes could vanish; it was not opened."""
+
+    code = "unsafe-location"
 
 
 class DiskFull(DatabaseError):
