@@ -30,7 +30,7 @@ from syncer.insight import Insight
 from syncer.outbox import status
 from syncer.outbox.status import Status
 from syncer.port import Remote
-from syncer.store import migrate
+from syncer.store import migrate, other_sqlite
 from syncer.store.database import Database
 from syncer.store.location import path_of, require_safe
 from syncer.store.reader import Reader, Rows
@@ -49,6 +49,7 @@ class Workspace(Insight):
         self.settings = settings
         self.path = path_of(settings.db)
         require_safe(self.path, settings.allow)
+        other_sqlite.warn_once()
         migrate.initialise(self.path, durability=settings.durability)
         self.database = Database(self.path, durability=settings.durability)
         self.background = Background()

@@ -24,6 +24,7 @@ from syncer.port import Ask, Remote, Varying
 from syncer.redact import redacted
 from syncer.store.database import Database, Transaction
 from syncer.store.health import FAIL, OK, WARN, Finding, file_findings
+from syncer.store.library import library_findings
 from syncer.store.location import path_of
 from syncer.store.reader import Reader
 from syncer.version import __version__
@@ -60,7 +61,7 @@ def examine(settings: Settings, *, remote: bool = False) -> Diagnosis:
     Raises: SettingError for a database that cannot be one.
     """
     path = path_of(settings.db)
-    found = [_program(), *file_findings(path, settings.allow)]
+    found = [_program(), *library_findings(settings.durability), *file_findings(path, settings.allow)]
     usable = path.exists() and all(each.verdict != FAIL for each in found)
     if usable:
         found += _records(path)

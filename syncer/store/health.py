@@ -12,13 +12,13 @@ from typing import Any
 
 from syncer.errors import DatabaseError
 from syncer.store import location, migrate, version
+from syncer.store.logsize import HINT as LONG_READ
+from syncer.store.logsize import MB, grown, log_state
 from syncer.store.reader import Reader
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
-_MB = 1_000_000
-_SCARCE = 200 * _MB
-_LARGE_LOG = 256 * _MB
+_SCARCE = 200 * MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,10 @@ def _mode(path: Path) -> Finding:
 
 
 def _log(path: Path) -> Finding:
-    log = path.with_name(f"{path.name}-wal")
-    size = log.stat().st_size if log.exists() else 0
-    if size > _LARGE_LOG:
-        text = f"the write-ahead log has grown to {size // _MB:,} MB: somebody holds a long read, or died in one"
-        return Finding("file", "write-ahead log", WARN, text, "end other programs that have the file open")
+    size = log_state(path)
+    text = grown(size)
+    if text is not None:
+        return Finding("file", "write-ahead log", WARN, text, LONG_READ)
     return Finding("file", "write-ahead log", OK, f"{size:,} bytes")
 
 
@@ -82,9 +81,9 @@ def _disk(path: Path) -> Finding:
     free = shutil.disk_usage(_folder(path)).free
     if free < _SCARCE:
         return Finding(
-            "file", "disk", WARN, f"only {free // _MB:,} MB are free", "free some space: a full disk takes no writes"
+            "file", "disk", WARN, f"only {free // MB:,} MB are free", "free some space: a full disk takes no writes"
         )
-    return Finding("file", "disk", OK, f"{free // _MB:,} MB are free")
+    return Finding("file", "disk", OK, f"{free // MB:,} MB are free")
 
 
 def _folder(path: Path) -> Path:
