@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -42,37 +41,32 @@ def copied(path: Path) -> Iterator[Database]:
             database.close()
 
 
-if sys.platform == "win32":  # without locks that end with a process nobody can tell whether one lives
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """``folder`` locked for as long as this process lives; False where another one holds it, it is not ours, or who lives
+    cannot be told: without locks that end with a process."""
+    try:
+        import fcntl
+    except ImportError:
+        yield False
+        return
+    with ExitStack() as stack:
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = os.fstat(handle).st_uid == os.getuid()
+        except OSError:
+            ours = False
+        yield ours
 
-    @contextmanager
-    def _held(folder: Path) -> Iterator[bool]:
-        yield True
 
-    def _sweep() -> None:
-        """Nothing."""
-
-else:
-    import fcntl
-
-    @contextmanager
-    def _held(folder: Path) -> Iterator[bool]:
-        """``folder`` locked for as long as this process lives; False where another one holds it, or it is not ours."""
-        with ExitStack() as stack:
-            try:
-                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                stack.callback(os.close, handle)
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                ours = os.fstat(handle).st_uid == os.getuid()
-            except OSError:
-                ours = False
-            yield ours
-
-    def _sweep() -> None:
-        """Remove the copies of processes that were killed: nobody holds their folders any more."""
-        for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
-            with suppress(OSError), _held(folder) as free:
-                if free and time.time() - folder.stat().st_mtime > _YOUNG_S:
-                    shutil.rmtree(folder, ignore_errors=True)
+def _sweep() -> None:
+    """Remove the copies of processes that were killed: nobody holds their folders any more."""
+    for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), _held(folder) as free:
+            if free and time.time() - folder.stat().st_mtime > _YOUNG_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
