@@ -32,6 +32,7 @@ from syncer.outbox.status import Status
 from syncer.port import Remote
 from syncer.store import migrate, other_sqlite
 from syncer.store.database import Database
+from syncer.store.faults import opening
 from syncer.store.location import path_of, require_safe
 from syncer.store.reader import Reader, Rows
 
@@ -50,7 +51,8 @@ class Workspace(Insight):
         self.path = path_of(settings.db)
         require_safe(self.path, settings.allow)
         other_sqlite.warn_once()
-        migrate.initialise(self.path, durability=settings.durability)
+        with opening(self.path):
+            migrate.initialise(self.path, durability=settings.durability)
         self.database = Database(self.path, durability=settings.durability)
         self.background = Background()
         self._models = {name: registry.models(name) for name in registry.names()}
@@ -68,7 +70,8 @@ class Workspace(Insight):
 
         Raises: SettingError; DatabaseError when the file is not ours, damaged, of another version, or cannot be written.
         """
-        return cls(load(db, config=config, profile=profile))
+        with opening():
+            return cls(load(db, config=config, profile=profile))
 
     @property
     def plexus(self) -> Records:
@@ -287,12 +290,9 @@ _shared_lock = threading.Lock()
 
 
 def shared() -> Workspace:
-    """The workspace that environment and ``syncer.toml`` name, for clients that are given none.
-
-    Opened once in a process; nobody closes it. Raises: as :meth:`Workspace.open`.
-    """
-    settings = load()
-    with _shared_lock:
+    """The workspace that environment and ``syncer.toml`` name, opened once in a process. Raises: as Workspace.open."""
+    with opening(), _shared_lock:
+        settings = load()
         if settings.db not in _shared:
             _shared[settings.db] = Workspace(settings)
         return _shared[settings.db]

@@ -153,7 +153,7 @@ def _allowed(given: object) -> frozenset[str]:
 
 def _file(named: str | os.PathLike[str] | None) -> tuple[Path | None, dict[str, Any]]:
     if named:
-        path = Path(named).expanduser()
+        path = _named(named)
         if not _is_file(path):
             raise SettingError(f"no configuration file at {path}", hint="create it, or leave --config and SYNCER_CONFIG out")
     else:
@@ -170,6 +170,13 @@ def _file(named: str | os.PathLike[str] | None) -> tuple[Path | None, dict[str, 
         raise SettingError(f"{path} is not valid TOML", why=str(exc)) from exc
     except OSError as exc:
         raise _unreadable(path, exc) from exc
+
+
+def _named(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as exc:
+        raise SettingError(f"nobody knows whose home {path} means", why=str(exc), hint="check the path") from exc
 
 
 def _is_file(path: Path) -> bool:

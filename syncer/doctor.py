@@ -62,7 +62,7 @@ def examine(settings: Settings, *, remote: bool = False) -> Diagnosis:
     """
     path = path_of(settings.db)
     found = [_program(), *library_findings(settings.durability), *file_findings(path, settings.allow)]
-    usable = path.exists() and all(each.verdict != FAIL for each in found)
+    usable = all(each.verdict != FAIL for each in found) and path.exists()
     if usable:
         found += _records(path)
     found += _settings(settings)

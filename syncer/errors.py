@@ -22,6 +22,7 @@
     └── DatabaseError               exit 5  the local file
         ├── NotOurDatabase   NewerDatabase   OlderDatabase   CorruptDatabase
         ├── ReadOnlyDatabase DiskFull        DatabaseBusy
+        ├── TooManyFiles                    the process may open no more of them
         └── UnsafeLocation                  where it lies, accepted writes could vanish
 """
 
@@ -229,6 +230,13 @@ class ReadOnlyDatabase(DatabaseError):
     """The file or its folder cannot be written."""
 
     code = "read-only-database"
+
+
+class TooManyFiles(DatabaseError):
+    """The process, or the machine, may open no more files; the database was not opened."""
+
+    code = "too-many-files"
+    retryable = True
 
 
 class UnsafeLocation(DatabaseError):

@@ -41,8 +41,12 @@ def file_findings(path: Path, allowed: Collection[str] = frozenset()) -> list[Fi
 
     What is wrong with its place is a warning where ``allowed``; else it is not opened, as it is by no command.
     """
+    try:
+        there = version.is_there(path) is not None
+    except DatabaseError as exc:
+        return [Finding("file", "file", FAIL, exc.sentence, exc.hint)]
     where = _location(path, allowed)
-    if not path.exists():
+    if not there:
         return [Finding("file", "file", WARN, f"there is no database yet: {path}", "run: syncer init"), *where, _disk(path)]
     if any(each.verdict == FAIL for each in where):
         return [*where, _mode(path), _log(path), _disk(path)]

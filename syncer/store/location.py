@@ -77,7 +77,12 @@ def path_of(db: str) -> Path:
         raise SettingError("a database in memory cannot keep writes", hint="--db takes the path of a file")
     if "\0" in db:
         raise SettingError("the path of the database holds a null character", hint="--db takes the path of a file")
-    return Path(db).expanduser()
+    try:
+        return Path(db).expanduser()
+    except RuntimeError as exc:
+        raise SettingError(
+            f"nobody knows whose home {db} means", why=str(exc), hint="--db takes the path of a file"
+        ) from exc
 
 
 def require_safe(path: Path, allowed: Collection[str] = frozenset()) -> None:
@@ -92,7 +97,10 @@ def dangers(path: Path) -> list[Danger]:
 
     Costs a look at each folder above, one at the file, and a read of the mount table where there is one.
     """
-    real = os.path.realpath(path)
+    try:
+        real = os.path.realpath(path)
+    except OSError:  # the current folder is gone: whoever opens the file says so
+        return []
     try:
         found = os.stat(real)
     except (OSError, ValueError):  # it is made later, or whoever opens it says why it cannot be reached
