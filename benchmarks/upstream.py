@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from syncer.install import hint
+
 _ROOT = Path(__file__).parents[1]
 
 
@@ -58,7 +60,7 @@ class Upstream:
         assert self._child.stdout
         line = self._child.stdout.readline()
         if not line:
-            raise SystemExit("the sandbox did not start; is syncer[sandbox] installed?")
+            raise SystemExit(f"the sandbox did not start; if it is not installed: {hint('sandbox')}")
         heard: dict[str, Any] = json.loads(line)
         return heard
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
-from syncer import config, registry
+from syncer import registry
 from syncer.cache import preferences
 from syncer.cache.preferences import Preferences
-from syncer.config import Settings
+from syncer.config import Settings, load
 from syncer.describe import Model
 from syncer.doctor import Diagnosis, examine
 from syncer.engine import acts, selection
@@ -30,9 +30,10 @@ from syncer.insight import Insight
 from syncer.outbox import status
 from syncer.outbox.status import Status
 from syncer.port import Remote
-from syncer.store import migrate
+from syncer.store import migrate, other_sqlite
 from syncer.store.database import Database
-from syncer.store.location import path_of
+from syncer.store.faults import opening
+from syncer.store.location import path_of, require_safe
 from syncer.store.reader import Reader, Rows
 
 Remotes = str | Sequence[str] | None
@@ -48,7 +49,10 @@ class Workspace(Insight):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.path = path_of(settings.db)
-        migrate.initialise(self.path, durability=settings.durability)
+        require_safe(self.path, settings.allow)
+        other_sqlite.warn_once()
+        with opening(self.path):
+            migrate.initialise(self.path, durability=settings.durability)
         self.database = Database(self.path, durability=settings.durability)
         self.background = Background()
         self._models = {name: registry.models(name) for name in registry.names()}
@@ -66,7 +70,8 @@ class Workspace(Insight):
 
         Raises: SettingError; DatabaseError when the file is not ours, damaged, of another version, or cannot be written.
         """
-        return cls(_load(db, config, profile))
+        with opening():
+            return cls(load(db, config=config, profile=profile))
 
     @property
     def plexus(self) -> Records:
@@ -285,16 +290,9 @@ _shared_lock = threading.Lock()
 
 
 def shared() -> Workspace:
-    """The workspace that environment and ``syncer.toml`` name, for clients that are given none.
-
-    Opened once in a process; nobody closes it. Raises: as :meth:`Workspace.open`.
-    """
-    settings = _load(None, None, None)
-    with _shared_lock:
+    """The workspace that environment and ``syncer.toml`` name, opened once in a process. Raises: as Workspace.open."""
+    with opening(), _shared_lock:
+        settings = load()
         if settings.db not in _shared:
             _shared[settings.db] = Workspace(settings)
         return _shared[settings.db]
-
-
-def _load(db: str | os.PathLike[str] | None, path: str | os.PathLike[str] | None, profile: str | None) -> Settings:
-    return config.load(db, config=path, profile=profile)

@@ -7,6 +7,7 @@ current folder is never searched: a checked-out folder must not be able to redir
 
     db = "/data/syncer.db"
     durability = "full"             # or "normal": a power cut may cost the last writes
+    allow = []                      # where writes can be lost: "hard-link", "mounted-file", "file-system"
 
     [plexus]
     api_url = "https://example.appsync-api.eu-west-1.amazonaws.com/graphql"
@@ -36,6 +37,8 @@ from typing import Any
 from syncer.errors import SettingError
 
 DURABILITIES = ("full", "normal")
+DANGERS = ("hard-link", "mounted-file", "file-system")
+"""What makes a place unsafe for the database, and can be allowed."""
 _KINDS: Mapping[type[object], str] = {str: "text", bool: "true or false", float: "a number"}
 
 
@@ -67,6 +70,7 @@ class Settings:
 
     db: str
     durability: str = "full"
+    allow: frozenset[str] = frozenset()
     profile: str | None = None
     config_path: Path | None = None
     tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -117,10 +121,12 @@ def load(
     durability = environ.get("SYNCER_DURABILITY") or tables.get("durability", "full")
     if durability not in DURABILITIES:
         raise SettingError(f"durability must be one of {', '.join(DURABILITIES)}, not {durability!r}")
+    allow = _allowed(environ.get("SYNCER_ALLOW") or tables.get("allow", ()))
     chosen = db or environ.get("SYNCER_DB") or tables.get("db") or default_db()
     return Settings(
         db=os.fspath(chosen),
         durability=durability,
+        allow=allow,
         profile=profile,
         config_path=path,
         tables=tables,
@@ -135,9 +141,19 @@ def default_db() -> Path:
     return user_data_path("syncer", appauthor=False) / "syncer.db"
 
 
+def _allowed(given: object) -> frozenset[str]:
+    words = [word.strip() for word in given.split(",")] if isinstance(given, str) else given
+    if not isinstance(words, list | tuple):
+        raise SettingError(f"allow must be a list, not {given!r}", hint=f"allow takes {', '.join(DANGERS)}")
+    for word in words:
+        if word not in DANGERS:
+            raise SettingError(f"there is no {word!r} to allow", hint=f"allow takes {', '.join(DANGERS)}")
+    return frozenset(words)
+
+
 def _file(named: str | os.PathLike[str] | None) -> tuple[Path | None, dict[str, Any]]:
     if named:
-        path = Path(named).expanduser()
+        path = _named(named)
         if not _is_file(path):
             raise SettingError(f"no configuration file at {path}", hint="create it, or leave --config and SYNCER_CONFIG out")
     else:
@@ -154,6 +170,13 @@ def _file(named: str | os.PathLike[str] | None) -> tuple[Path | None, dict[str, 
         raise SettingError(f"{path} is not valid TOML", why=str(exc)) from exc
     except OSError as exc:
         raise _unreadable(path, exc) from exc
+
+
+def _named(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as exc:
+        raise SettingError(f"nobody knows whose home {path} means", why=str(exc), hint="check the path") from exc
 
 
 def _is_file(path: Path) -> bool:

@@ -39,8 +39,14 @@ def general(settings: Settings, *, db_given: bool = False) -> list[Value]:
     return [
         Value("db", "SYNCER_DB", redacted(settings.db), source),
         Value("durability", "SYNCER_DURABILITY", settings.durability, "default" if durable == UNSET else durable),
+        _allow(settings),
         Value("profile", "SYNCER_PROFILE", settings.profile, profile),
     ]
+
+
+def _allow(settings: Settings) -> Value:
+    source = _source(settings, "SYNCER_ALLOW", "allow")
+    return Value("allow", "SYNCER_ALLOW", ", ".join(sorted(settings.allow)) or None, source if settings.allow else UNSET)
 
 
 def _source(settings: Settings, env: str, name: str) -> str:

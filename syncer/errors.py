@@ -22,7 +22,10 @@
     │   └── LeaseLost                       this sync was overtaken and has been fenced off
     └── DatabaseError               exit 5  the local file
         ├── NotOurDatabase   NewerDatabase   OlderDatabase   CorruptDatabase
-        └── ReadOnlyDatabase DiskFull        DatabaseBusy    UnknownOutcome
+        ├── ReadOnlyDatabase DiskFull        DatabaseBusy
+        ├── UnknownOutcome                  the write may be in the file or not
+        ├── TooManyFiles                    the process may open no more of them
+        └── UnsafeLocation                  where it lies, accepted writes could vanish
 """
 
 from __future__ import annotations
@@ -235,6 +238,19 @@ class ReadOnlyDatabase(DatabaseError):
     """The file or its folder cannot be written."""
 
     code = "read-only-database"
+
+
+class TooManyFiles(DatabaseError):
+    """The process, or the machine, may open no more files; the database was not opened."""
+
+    code = "too-many-files"
+    retryable = True
+
+
+class UnsafeLocation(DatabaseError):
+    """Where the file lies, accepted writes could vanish; it was not opened."""
+
+    code = "unsafe-location"
 
 
 class DiskFull(DatabaseError):

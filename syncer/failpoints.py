@@ -40,6 +40,7 @@ NAMES: Mapping[str, str] = {
 }
 """Every name, and the moment it names."""
 
+_SIGNALS = {"kill": "SIGKILL", "stop": "SIGSTOP"}
 _ARMED = os.environ.get("SYNCER_FAILPOINT", "")
 
 
@@ -64,6 +65,8 @@ def read(text: str) -> Armed:
         raise SettingError(f"there is no failpoint {name!r}", hint=f"SYNCER_FAILPOINT takes {', '.join(NAMES)}")
     if (nth and (not nth.isdecimal() or int(nth) < 1)) or how not in ("", "kill", "raise", "stop"):
         raise SettingError(f"SYNCER_FAILPOINT={text!r} is not name:nth:how", hint="for example claimed:2:kill")
+    if how == "stop" and not hasattr(signal, _SIGNALS[how]):
+        raise SettingError("this system cannot let a process stand still", hint="SYNCER_FAILPOINT takes kill or raise")
     return Armed(name, int(nth or 1), how or "kill")
 
 
@@ -82,4 +85,4 @@ def _arrived(name: str) -> None:
         return
     if armed.how == "raise":
         raise Fired(f"the failpoint {name} was reached {armed.nth} times")
-    os.kill(os.getpid(), signal.SIGSTOP if armed.how == "stop" else signal.SIGKILL)
+    os.kill(os.getpid(), getattr(signal, _SIGNALS[armed.how], signal.SIGTERM))  # without SIGKILL any signal kills at once

@@ -61,7 +61,7 @@ def owner() -> str:
 def owner_is_dead(name: str) -> bool:
     """True only when ``name`` is of this host and its process is surely gone."""
     host, _, pid = name.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != socket.gethostname() or not pid.isdigit() or os.name == "nt":  # where a signal 0 is Ctrl-C, not a question
         return False
     try:
         os.kill(int(pid), 0)

@@ -34,6 +34,15 @@ def test_profiles(tmp_path: Path) -> None:
         config.load(config=path, profile="prod", environ={})
 
 
+def test_what_is_allowed() -> None:
+    """Words by comma in the environment; nothing is allowed unless it is said, and a wrong word is named."""
+    assert config.load(environ={}).allow == frozenset()
+    assert config.load(environ={"SYNCER_ALLOW": "hard-link, file-system"}).allow == {"hard-link", "file-system"}
+    with pytest.raises(SettingError, match="no 'all' to allow") as caught:
+        config.load(environ={"SYNCER_ALLOW": "all"})
+    assert caught.value.hint == "allow takes hard-link, mounted-file, file-system"
+
+
 def test_the_current_folder_is_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checked-out folder must not be able to redirect credentials."""
     (tmp_path / "syncer.toml").write_text('[plexus]\napi_url = "https://evil/"\n')
@@ -45,6 +54,9 @@ def test_the_current_folder_is_not_searched(tmp_path: Path, monkeypatch: pytest.
     ("text", "named"),
     [
         ("durability = 'soon'", "durability"),
+        ("allow = ['everything']", "no 'everything' to allow"),
+        ("allow = ['hard-link', 3]", "no 3 to allow"),
+        ("allow = true", "allow must be a list"),
         ("db = ", "not valid TOML"),
         ("[plexus]\napi_key = 3", "plexus.api_key"),
         ("plexus = 3", r"\[plexus\]"),

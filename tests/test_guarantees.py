@@ -7,6 +7,9 @@ import re
 from functools import cache
 from pathlib import Path
 
+from syncer.config import DANGERS
+from syncer.store.location import LOCAL
+from syncer.store.sqlite_bugs import known_bugs
 from tests.rigs.long import RIGS, counted, row
 
 ROOT = Path(__file__).parents[1]
@@ -64,3 +67,16 @@ def test_what_rigs_tell_is_added_up() -> None:
     shown = row(RIGS[0], [501, 502], total, 61.2)
     assert shown.startswith(f"| {RIGS[0].name} | {RIGS[0].about} | 501, 502 | kills 23, wal mb 17 |")
     assert shown.endswith("| 1 | 2 | 61 s |")
+
+
+def test_the_section_on_the_file_says_what_the_code_does() -> None:
+    """Its good file systems, dangers with their words, and tests are those of the program, in the order of the program."""
+    section = PAGE[PAGE.index("## The file") : PAGE.index("## Long runs")]
+    listed = re.search(r"^Good kinds of file systems are (.+?) The mount table", section, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    assert set(re.findall(r"`(\w+)`", listed[1])) == LOCAL - {"squashfs", "erofs", "iso9660", "cramfs"}
+    assert tuple(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == DANGERS
+    for bug in known_bugs("3.40.1"):
+        assert all(version in section for version in bug.fixed_in)
+    for path in re.findall(r"`(tests/[\w/]+\.py)`", section):
+        assert (ROOT / path).is_file(), path

@@ -39,13 +39,18 @@ class App:
 
     @cached_property
     def path(self) -> Path:
-        """The database file. Raises: SettingError."""
-        from syncer.store.location import path_of
+        """The database file, for whoever opens it. Raises: SettingError, DatabaseError."""
+        from syncer.store.location import dangers, path_of, require_safe
+        from syncer.store.version import is_there
 
         # A path named by option or environment wins over any file, so none is read: query and outbox list start faster.
         named = self.db or os.environ.get("SYNCER_DB")
         asked = self.config or self.profile or os.environ.get("SYNCER_CONFIG") or os.environ.get("SYNCER_PROFILE")
-        return path_of(named if named and not asked else self.settings.db)
+        path = path_of(named if named and not asked else self.settings.db)
+        is_there(path)
+        if dangers(path):
+            require_safe(path, self.settings.allow)
+        return path
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:

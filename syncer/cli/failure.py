@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -68,6 +69,10 @@ def worded(exc: BaseException) -> SyncerError:
         return exc
     if isinstance(exc, click.ClickException):
         return UsageError(_lowered(exc.format_message()), hint=_help_of(exc))
+    if isinstance(exc, OSError) and exc.errno in (errno.EMFILE, errno.ENFILE):
+        from syncer.store.faults import no_more_files
+
+        return no_more_files()
     if isinstance(exc, OSError) and exc.filename is not None:
         return SettingError(f"{exc.filename} cannot be used", why=exc.strerror, hint="check the path and its permissions")
     if isinstance(exc, OSError) and exc.strerror:

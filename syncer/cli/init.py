@@ -20,8 +20,10 @@ def init(app: App) -> None:
     """
     from syncer import registry
     from syncer.store import migrate
+    from syncer.store.faults import opening
 
-    made = migrate.initialise(app.path, durability=app.settings.durability)
+    with opening(app.path):
+        made = migrate.initialise(app.path, durability=app.settings.durability)
     with app.reader():  # a file that was there may be of another version, or damaged
         pass
     missing = {name: app.missing(name) for name in registry.names()}

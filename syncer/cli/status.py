@@ -31,6 +31,8 @@ def status(app: App) -> None:
     """
     from syncer import registry
     from syncer.outbox import status as facts
+    from syncer.store.logsize import HINT as LONG_READ
+    from syncer.store.logsize import grown
 
     with app.reader() as reader:
         found = facts.read(reader, registry.names())
@@ -47,6 +49,9 @@ def status(app: App) -> None:
     say(_ledger(found))
     if not found.closed:
         say("  -> syncer db check")
+    if (large := grown(found.log_bytes)) is not None:
+        say(styled(large, "yellow"))
+        say(f"  -> {LONG_READ}")
 
 
 def _as_dict(app: App, found: Status, missing: dict[str, list[str]]) -> dict[str, object]:

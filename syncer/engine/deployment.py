@@ -9,6 +9,7 @@ from syncer import clock
 from syncer.cache import deployed
 from syncer.engine.report import RemoteReport
 from syncer.errors import RemoteError
+from syncer.install import upgrade_hint
 from syncer.outbox import lacking
 from syncer.port import Difference, Remote, Varying
 from syncer.store.database import Database, Transaction
@@ -118,5 +119,5 @@ def sentences(
     if named["demanded"]:
         many = ", ".join(named["demanded"])
         what = f"this deployment of {remote} wants {many} in every create, which this version cannot give"
-        said.append((what, "upgrade syncer: pip install -U syncer"))
+        said.append((what, upgrade_hint()))
     return said

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from syncer.store.logsize import log_state
 from syncer.store.reader import Reader
 
 _BY_DOOR = """
@@ -43,7 +44,10 @@ class RemoteStatus:
 
 @dataclass(slots=True)
 class Status:
-    """The whole file. ``ledger``: changes by door, pruned ones too; ``closed``: each ever accepted is accounted for."""
+    """The whole file. ``ledger``: changes by door, pruned ones too; ``closed``: each ever accepted is accounted for.
+
+    ``log_bytes``: of the write-ahead log, which a long read keeps growing.
+    """
 
     path: str
     remotes: dict[str, RemoteStatus]
@@ -51,6 +55,7 @@ class Status:
     enqueued: int
     live: int
     closed: bool
+    log_bytes: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The same for ``--json``."""
@@ -69,7 +74,7 @@ def read(reader: Reader, names: Sequence[str]) -> Status:
     for found in remotes.values():
         _fill(reader, found)
     closed = enqueued == live + sum(ledger.values())
-    return Status(str(reader.path), remotes, ledger, enqueued, live, closed)
+    return Status(str(reader.path), remotes, ledger, enqueued, live, closed, log_state(reader.path))
 
 
 def _count(found: RemoteStatus, state: str, model: str, n: int, oldest: str, due: str | None) -> None:

@@ -5,6 +5,7 @@ Raises: UsageError on import when the extra ``sandbox`` is not installed.
 
 from __future__ import annotations
 
+from syncer import install
 from syncer.errors import UsageError
 
 try:
@@ -16,7 +17,7 @@ except ModuleNotFoundError as exc:
     if (exc.name or "").partition(".")[0] not in ("graphql", "starlette", "uvicorn"):
         raise
     raise UsageError(
-        "the sandbox is not installed", why=f"there is no module {exc.name!r}", hint="pip install 'syncer[sandbox]'"
+        "the sandbox is not installed", why=f"there is no module {exc.name!r}", hint=install.hint("sandbox")
     ) from exc
 
 __all__ = ["Effect", "Faults", "Options", "Sandbox", "build", "serve"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from syncer.store import version
-from syncer.store.faults import translating
+from syncer.store.faults import opening, translating
 from syncer.store.writer import Writer
 
 _BUSY_MS = 10_000
@@ -13,7 +13,8 @@ _BUSY_MS = 10_000
 
 def size(path: Path) -> int:
     """Bytes of the file and its write-ahead log."""
-    return sum(p.stat().st_size for p in (path, path.with_name(path.name + "-wal")) if p.exists())
+    with opening(path):
+        return sum(p.stat().st_size for p in (path, path.with_name(path.name + "-wal")) if p.exists())
 
 
 def folded(path: Path, *, vacuum: bool = False) -> bool:

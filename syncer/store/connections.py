@@ -6,6 +6,7 @@ under us (:mod:`syncer.store.follow`), as SQLite gives every connection of a pro
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from syncer.errors import CorruptDatabase, DatabaseBusy, DatabaseError, ReadOnlyDatabase
 from syncer.store import locks, version
+from syncer.store.faults import out_of_files, unusable
 from syncer.store.descriptors import Inode, inode_at, open_on
 from syncer.store.identity import FileIdentity
 
@@ -159,6 +161,8 @@ def created(path: Path, *, new: bool = False) -> None:
     except OSError as exc:
         if new and isinstance(exc, FileExistsError):
             raise
+        if out_of_files(exc) or exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise unusable(exc, path) from exc
         raise _not_created(path, exc.strerror) from exc
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +16,11 @@ from syncer.errors import (
     DiskFull,
     NotOurDatabase,
     ReadOnlyDatabase,
+    TooManyFiles,
 )
 from syncer.store import hints
 
+_FILES_OF_A_DATABASE = 4  # itself, its -wal and -shm, and its folder
 _BY_CODE: dict[int, tuple[type[DatabaseError], str, str]] = {
     sqlite3.SQLITE_BUSY: (DatabaseBusy, "the database is being written by another process", "try again in a moment"),
     sqlite3.SQLITE_LOCKED: (DatabaseBusy, "the database is being written by another process", "try again in a moment"),
@@ -49,11 +53,60 @@ _BY_CODE: dict[int, tuple[type[DatabaseError], str, str]] = {
 def translated(exc: sqlite3.Error, path: Path) -> DatabaseError:
     """The error to show for ``exc``."""
     code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
+    if code == sqlite3.SQLITE_CANTOPEN and out_of_files():
+        return no_more_files(path)
     kind, what, hint = _BY_CODE.get(code, (DatabaseError, "the database refused the operation", "run `syncer db check`"))
     hint = _hint(kind, hint, path)
     # "database is locked" sounds as if somebody had to unlock it: what is known of it is said in ``what``.
     why = None if kind is DatabaseBusy else str(exc)
     return kind(what, record=str(path), why=why, hint=hint)
+
+
+def out_of_files(exc: OSError | None = None) -> bool:
+    """Whether ``exc`` says that the process or machine may open no more files.
+
+    Without it that is tried, with as many as a database with its log needs: SQLite tells it apart from nothing else.
+    """
+    tried: list[int] = []
+    try:
+        while exc is None and len(tried) < _FILES_OF_A_DATABASE:
+            tried.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as refused:
+        exc = refused
+    finally:
+        for one in tried:
+            os.close(one)
+    return exc is not None and exc.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def no_more_files(path: Path | None = None) -> TooManyFiles:
+    """The error for that."""
+    return TooManyFiles(
+        "too many files are open in this process to use the database",
+        record=str(path) if path else None,
+        hint="close workspaces and files that are not needed, or allow more (ulimit -n), and repeat",
+    )
+
+
+def unusable(exc: OSError, path: Path | None) -> DatabaseError:
+    """The error for what the system refuses while the database at ``path`` is made or opened."""
+    record = str(path) if path else None
+    if out_of_files(exc):
+        return no_more_files(path)
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        kind, what, hint = _BY_CODE[sqlite3.SQLITE_FULL]
+        return kind(what, record=record, why=exc.strerror, hint=hint)
+    why = f"{exc.strerror} ({exc.filename})" if exc.filename else exc.strerror
+    return DatabaseError("the database cannot be used", record=record, why=why, hint="check the path and its permissions")
+
+
+@contextmanager
+def opening(path: Path | None = None) -> Iterator[None]:
+    """Turn what the system refuses inside the block into a DatabaseError: around our own code that opens the file."""
+    try:
+        yield
+    except OSError as exc:
+        raise unusable(exc, path) from exc
 
 
 @contextmanager

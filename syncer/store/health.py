@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from syncer.errors import DatabaseError
-from syncer.store import migrate, version
+from syncer.store import location, migrate, version
+from syncer.store.logsize import HINT as LONG_READ
+from syncer.store.logsize import MB, grown, log_state
 from syncer.store.reader import Reader
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
-_MB = 1_000_000
-_SCARCE = 200 * _MB
-_LARGE_LOG = 256 * _MB
-_NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"))
-_MOUNTS = Path("/proc/self/mounts")
+_SCARCE = 200 * MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +36,33 @@ class Finding:
         return asdict(self)
 
 
-def file_findings(path: Path) -> list[Finding]:
-    """Every check of the file. Where it cannot be opened as ours, the reason is the last of them."""
-    if not path.exists():
-        where = [_disk(path), _mount(path)]
-        return [Finding("file", "file", WARN, f"there is no database yet: {path}", "run: syncer init"), *where]
+def file_findings(path: Path, allowed: Collection[str] = frozenset()) -> list[Finding]:
+    """Every check of the file. Where it cannot be opened as ours, the reason is the last of them.
+
+    What is wrong with its place is a warning where ``allowed``; else it is not opened, as it is by no command.
+    """
+    try:
+        there = version.is_there(path) is not None
+    except DatabaseError as exc:
+        return [Finding("file", "file", FAIL, exc.sentence, exc.hint)]
+    where = _location(path, allowed)
+    if not there:
+        return [Finding("file", "file", WARN, f"there is no database yet: {path}", "run: syncer init"), *where, _disk(path)]
+    if any(each.verdict == FAIL for each in where):
+        return [*where, _mode(path), _log(path), _disk(path)]
     try:
         with Reader(path):
             pass
         damage = migrate.integrity(path)
     except DatabaseError as exc:
-        return [Finding("file", "file", FAIL, exc.sentence, exc.hint)]
+        return [*where, Finding("file", "file", FAIL, exc.sentence, exc.hint)]
     found = [Finding("file", "file", OK, f"{path}: {path.stat().st_size:,} bytes, schema {version.head()}")]
     if damage:
         hint = "keep the file, and restore the newest backup"
         found.append(Finding("file", "integrity", FAIL, "; ".join(damage[:5]), hint))
     else:
         found.append(Finding("file", "integrity", OK, "SQLite finds the file sound"))
-    return [*found, _mode(path), _log(path), _disk(path), _mount(path)]
+    return [*found, *where, _mode(path), _log(path), _disk(path)]
 
 
 def _mode(path: Path) -> Finding:
@@ -66,11 +74,10 @@ def _mode(path: Path) -> Finding:
 
 
 def _log(path: Path) -> Finding:
-    log = path.with_name(f"{path.name}-wal")
-    size = log.stat().st_size if log.exists() else 0
-    if size > _LARGE_LOG:
-        text = f"the write-ahead log has grown to {size // _MB:,} MB: somebody holds a long read, or died in one"
-        return Finding("file", "write-ahead log", WARN, text, "end other programs that have the file open")
+    size = log_state(path)
+    text = grown(size)
+    if text is not None:
+        return Finding("file", "write-ahead log", WARN, text, LONG_READ)
     return Finding("file", "write-ahead log", OK, f"{size:,} bytes")
 
 
@@ -78,9 +85,9 @@ def _disk(path: Path) -> Finding:
     free = shutil.disk_usage(_folder(path)).free
     if free < _SCARCE:
         return Finding(
-            "file", "disk", WARN, f"only {free // _MB:,} MB are free", "free some space: a full disk takes no writes"
+            "file", "disk", WARN, f"only {free // MB:,} MB are free", "free some space: a full disk takes no writes"
         )
-    return Finding("file", "disk", OK, f"{free // _MB:,} MB are free")
+    return Finding("file", "disk", OK, f"{free // MB:,} MB are free")
 
 
 def _folder(path: Path) -> Path:
@@ -88,26 +95,18 @@ def _folder(path: Path) -> Path:
     return next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
 
 
-def _mount(path: Path, mounts: Path = _MOUNTS) -> Finding:
-    kind = file_system(path, mounts)
-    if kind in _NETWORK:
-        text = f"the file is on a network file system ({kind}), where SQLite's locks cannot be trusted"
-        return Finding("file", "file system", WARN, text, "keep the database on a disk of this machine: --db, SYNCER_DB")
-    return Finding("file", "file system", OK, kind or "cannot be told here")
+def _location(path: Path, allowed: Collection[str]) -> list[Finding]:
+    """Where the file lies: what is wrong there, or that nothing is."""
+    found = location.dangers(path)
+    if not found:
+        kind = location.file_system(path)
+        text = f"{kind}, which is memory: gone after a restart" if kind in location.MEMORY else kind or "cannot be told here"
+        return [Finding("file", "location", OK, f"one file under one name; file system: {text}")]
+    return [_danger(each, allowed) for each in found]
 
 
-def file_system(path: Path, mounts: Path = _MOUNTS) -> str | None:
-    """The kind of file system that ``path`` is on, as ``mounts`` (a copy of /proc/mounts) tells; None when it does not."""
-    try:
-        lines = mounts.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return None
-    folder = _folder(path).resolve()
-    best: tuple[int, str | None] = (-1, None)
-    for line in lines:
-        parts = line.split(" ")
-        if len(parts) > 2:
-            point = parts[1].replace("\\040", " ")
-            if folder.is_relative_to(point) and len(point) >= best[0]:
-                best = len(point), parts[2]
-    return best[1]
+def _danger(danger: location.Danger, allowed: Collection[str]) -> Finding:
+    text = f"{danger.what}: {danger.why}"
+    if danger.word in allowed:
+        return Finding("file", danger.word, WARN, f"{text}; allowed, and {danger.lost}", danger.cure)
+    return Finding("file", danger.word, FAIL, text, danger.hint)

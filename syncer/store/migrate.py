@@ -10,6 +10,7 @@ from pathlib import Path
 
 from syncer import clock, failpoints
 from syncer.errors import DatabaseError, NewerDatabase
+from syncer.install import upgrade_hint
 from syncer.store import asides, connections, version
 from syncer.store import backup as backups
 from syncer.store.backup import backup as backup
@@ -53,7 +54,7 @@ def upgrade(path: Path) -> tuple[str, str, Path | None]:
         raise NewerDatabase(
             f"the database has schema {before}, this syncer knows {version.head()}",
             record=str(path),
-            hint="upgrade syncer: pip install -U syncer",
+            hint=upgrade_hint(),
         )
     kept = backups.kept(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
     failpoints.reached("backup-taken")

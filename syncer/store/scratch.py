@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,35 +29,30 @@ def sweep(parent: Path, prefix: str) -> None:
     """Remove the folders that processes left which were killed: nobody holds them any more."""
     for left in parent.glob(f"{escape(prefix)}*"):
         with suppress(OSError), held(left) as free:
-            if free and _DIES_WITH_PROCESS and time.time() - left.stat().st_mtime > _YOUNG_S:
+            if free and time.time() - left.stat().st_mtime > _YOUNG_S:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-if sys.platform == "win32":  # without locks that end with a process nobody can tell whether one lives
-    _DIES_WITH_PROCESS = False
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """``folder`` locked for as long as this process lives; False where another one holds it, or it is not ours.
 
-    @contextmanager
-    def held(folder: Path) -> Iterator[bool]:
-        """True: whether another process holds ``folder`` cannot be told here."""
-        yield True
-
-else:
-    import fcntl
-
-    _DIES_WITH_PROCESS = True
-
-    @contextmanager
-    def held(folder: Path) -> Iterator[bool]:
-        """``folder`` locked for as long as this process lives; False where another one holds it, or it is not ours."""
-        with ExitStack() as stack:
-            try:
-                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                stack.callback(os.close, handle)
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                ours = os.fstat(handle).st_uid == os.getuid()
-            except OSError:
-                ours = False
-            yield ours
+    False too where no lock ends with its process: then nobody can tell whether one lives.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield False
+        return
+    with ExitStack() as stack:
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = os.fstat(handle).st_uid == os.getuid()
+        except OSError:
+            ours = False
+        yield ours
 
 
 def synced(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import stat
@@ -16,8 +17,9 @@ from syncer.errors import (
     OlderDatabase,
     ReadOnlyDatabase,
 )
+from syncer.install import upgrade_hint
 from syncer.store import asides, hints
-from syncer.store.faults import translated
+from syncer.store.faults import opening, translated
 
 APPLICATION_ID = 0x53594E43  # "SYNC", in the header of every file of ours
 _STATED = "SELECT version_num FROM alembic_version"
@@ -32,8 +34,9 @@ def migrations() -> Path:
 @cache
 def head() -> str:
     """The newest schema revision this program knows: files are called ``NNNN_what.py``."""
-    numbers = [m[1] for p in (migrations() / "versions").glob("*.py") if (m := re.match(r"(\d{4})_", p.name))]
-    return max(numbers)
+    folder = migrations() / "versions"
+    with opening(folder):
+        return max(m[1] for name in os.listdir(folder) if (m := re.fullmatch(r"(\d{4})_.*\.py", name)))
 
 
 def must_exist(path: Path) -> None:
@@ -106,7 +109,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         raise NewerDatabase(
             f"the database was written by a newer syncer (schema {found}, this one knows {head()})",
             record=str(path),
-            hint="upgrade syncer: pip install -U syncer",
+            hint=upgrade_hint(),
         )
     if found < head():
         raise OlderDatabase(

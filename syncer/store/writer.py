@@ -8,12 +8,14 @@ does it while the first holds BEGIN IMMEDIATE (on the connection that holds it, 
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from syncer.errors import DatabaseError
 from syncer.store import connections, version
+from syncer.store.barriers import barriers
 from syncer.store.connections import Held
 from syncer.store.identity import NO_HEADER, Difference, Header
 
@@ -158,7 +160,8 @@ def prepared(raw: sqlite3.Connection, durability: str, busy_ms: int) -> None:
     raw.isolation_level = None
     raw.execute(f"PRAGMA busy_timeout={busy_ms}")
     raw.execute("PRAGMA journal_mode=WAL")
-    raw.execute(f"PRAGMA synchronous={durability.upper()}")
+    for name, value in barriers(durability, sys.platform).items():
+        raw.execute(f"PRAGMA {name}={value}")
     raw.execute("PRAGMA foreign_keys=ON")
     raw.execute(f"PRAGMA cache_size=-{_PAGE_CACHE_KIB}")
     raw.execute("PRAGMA cache_spill=OFF")  # up to SQLite 3.50.1 a savepoint undone in what was spilled spoils the log

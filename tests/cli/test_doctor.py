@@ -12,9 +12,9 @@ import pytest
 
 from syncer import Workspace, clock
 from syncer.doctor import examine
+from syncer.install import upgrade_hint
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
-from syncer.store import health
 from tests.abeja.rig import STALE, settings_of
 from tests.cli.conftest import NASTY, Ended, Syncer
 from tests.factory import account
@@ -184,7 +184,7 @@ def test_a_deployment_that_differs(filled: Syncer) -> None:
     assert "has no Item.text: kept here, not sent" in ended.out
     assert "has Account.plan, Item.mood, unknown to this version" in ended.out
     assert "wants Account.plan in every create" in ended.out
-    assert "pip install -U syncer" in ended.out
+    assert upgrade_hint() in ended.out
     known = rows(filled.path, "SELECT model, field, kind FROM deployed WHERE field != '' ORDER BY field, kind")
     assert known == [
         ("Item", "mood", "unknown"), ("Account", "plan", "demanded"), ("Account", "plan", "unknown"),
@@ -209,23 +209,29 @@ def test_hostile_keys_do_not_steer_the_terminal(filled: Syncer) -> None:
     assert "\x1b[31mred" not in ended.out
 
 
-def test_network_file_systems_are_told_apart(tmp_path: Path) -> None:
-    """The longest mount point above the file decides, escaped blanks and all."""
-    mounts = tmp_path / "mounts"
-    share = tmp_path / "my share"
-    share.mkdir()
-    escaped = str(share).replace(" ", "\\040")
-    mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {escaped} nfs4 rw 0 0\nodd\n")
-    assert health.file_system(share / "deeper" / "s.db", mounts) == "nfs4"
-    assert health.file_system(tmp_path / "s.db", mounts) == "ext4"
-    assert health.file_system(tmp_path / "s.db", tmp_path / "none") is None
+def test_an_unsafe_place_is_told_and_not_opened(filled: Syncer, tmp_path: Path) -> None:
+    """A second name fails with cure and override, the rest is still looked at; allowed, it is a warning with its price."""
+    (tmp_path / "other.db").hardlink_to(filled.path)
+    ended = filled("doctor", "--json")
+    assert ended.code == 5
+    seen = findings(ended)
+    verdict, text, hint = seen["hard-link"]
+    assert (verdict, "2 names" in text) == ("fail", True)
+    assert "cp -p" in (hint or "")
+    assert "SYNCER_ALLOW=hard-link" in (hint or "")
+    assert "integrity" not in seen
+    assert seen["plexus"][0] == "ok"
+    seen = findings(filled("doctor", "--json", env={"SYNCER_ALLOW": "hard-link"}))
+    assert (seen["hard-link"][0], seen["integrity"][0], seen["ledger"][0]) == ("warn", "ok", "ok")
+    assert "is lost" in seen["hard-link"][1]
 
 
 def test_config_tells_every_source(filled: Syncer, tmp_path: Path) -> None:
     """Option, environment, file and default are told apart; credentials are only said to be set."""
     config = tmp_path / "my.toml"
     config.write_text(
-        f"durability = 'normal'\n[plexus]\napi_url = 'https://me:{SECRET}@plexus.example/graphql'\napi_key = '{SECRET}'\n"
+        f"durability = 'normal'\nallow = ['mounted-file', 'hard-link']\n[plexus]\n"
+        f"api_url = 'https://me:{SECRET}@plexus.example/graphql'\napi_key = '{SECRET}'\n"
         "[profile.p.plexus]\naccount_key = 'lab'\n"
     )
     env = {"PREFACTOR_API_TOKEN": SECRET, "SYNCER_PROFILE": "p"}
@@ -235,6 +241,7 @@ def test_config_tells_every_source(filled: Syncer, tmp_path: Path) -> None:
     assert {s["name"]: (s["value"], s["source"]) for s in shown["settings"]} == {
         "db": (str(filled.path), "option"),
         "durability": ("normal", "file"),
+        "allow": ("hard-link, mounted-file", "file"),
         "profile": ("p", "environment"),
     }
     plexus = {s["env"]: (s["value"], s["source"]) for s in shown["remotes"]["plexus"]["settings"]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from syncer import registry
 from syncer.sandbox.server import Sandbox
 from tests.cli.conftest import Syncer
@@ -47,6 +49,22 @@ def test_status_when_changes_are_unaccounted_for(filled: Syncer) -> None:
     ended = filled("db", "check")
     assert ended.code == 5
     assert "+1 changes of 4 are unaccounted for" in ended.out
+
+
+def test_status_of_a_log_that_has_grown(filled: Syncer) -> None:
+    """The size of the log is always there for programs; people are told of it, and what to do, only when it is large."""
+    assert filled("status", "--json").json["log_bytes"] == 0
+    assert "log has grown" not in filled("status").out
+    log = filled.path.with_name(f"{filled.path.name}-wal")
+    log.touch(0o600)
+    os.truncate(log, 300_000_000)
+    ended = filled("status")
+    assert ended.code == 0
+    assert "the write-ahead log has grown to 300 MB: somebody holds a long read, or died in one" in ended.out
+    assert "-> end what reads for long" in ended.out
+    assert filled("status", "--json").json["log_bytes"] == 300_000_000
+    seen = {found["check"]: found for found in filled("doctor", "--json").json["findings"]}
+    assert seen["write-ahead log"]["verdict"] == "warn"
 
 
 def test_tables(filled: Syncer) -> None:

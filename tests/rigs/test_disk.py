@@ -13,7 +13,7 @@ import pytest
 
 from syncer import Workspace
 from syncer.errors import CorruptDatabase, DatabaseError, SettingError
-from syncer.store import health, migrate
+from syncer.store import migrate
 from tests.factory import account
 from tests.files import rows
 from tests.rigs.released import SCHEMAS, contents, unpacked
@@ -248,35 +248,3 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "links") == ["local.db"]
     with Workspace.open(tmp_path / "real" / "data.db") as ws:
         assert len(ws.plexus.find("Account")) == 1
-
-
-_MOUNTS = """sysfs /sys sysfs rw 0 0
-/dev/vda1 / ext4 rw 0 0
-server:/home /mnt/nfs nfs4 rw 0 0
-//server/share /mnt/my\\040share cifs rw 0 0
-tmpfs /mnt/nfs/local tmpfs rw 0 0
-me@host:/ /mnt/ssh fuse.sshfs rw 0 0
-"""
-
-
-@pytest.mark.parametrize(
-    ("place", "kind"),
-    [
-        ("/home/me/a.db", "ext4"), ("/mnt/nfs/a.db", "nfs4"), ("/mnt/my share/deep/a.db", "cifs"),
-        ("/mnt/nfs/local/a.db", "tmpfs"), ("/mnt/ssh/a.db", "fuse.sshfs"), ("/mnt/nfsother/a.db", "ext4"),
-    ],
-)  # fmt: skip
-def test_a_network_file_system_is_recognised(tmp_path: Path, place: str, kind: str) -> None:
-    """The longest mount point above the file decides; locks there cannot be trusted, so doctor warns [I21]."""
-    mounts = tmp_path / "mounts"
-    mounts.write_text(_MOUNTS)
-    root = tmp_path / "root"
-    here = root / place.lstrip("/")
-    here.parent.mkdir(parents=True)
-    mounts.write_text("\n".join(_under(root, line) for line in _MOUNTS.splitlines()))
-    assert health.file_system(here, mounts) == kind
-
-
-def _under(root: Path, line: str) -> str:
-    device, point, rest = line.split(" ", 2)
-    return f"{device} {root}{point.rstrip('/')} {rest}" if point != "/sys" else line

@@ -16,6 +16,7 @@ from alembic.config import Config
 
 from syncer import Workspace, clock
 from syncer.errors import DatabaseError, NewerDatabase, OlderDatabase
+from syncer.install import upgrade_hint
 from syncer.sandbox.server import Sandbox
 from syncer.store import migrate, version
 from syncer.store.database import Database
@@ -177,7 +178,7 @@ def test_an_old_program_refuses_a_newer_file(schema: str, tmp_path: Path) -> Non
         )  # fmt: skip
         assert (words, done.returncode) == (words, 5), done.stderr
         assert f"schema {version.head()}" in done.stderr
-        assert "pip install -U syncer" in done.stderr
+        assert upgrade_hint() in done.stderr
     assert path.read_bytes() == before
 
 

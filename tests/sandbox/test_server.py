@@ -15,6 +15,7 @@ import pytest
 from freezegun import freeze_time
 
 from syncer.errors import InvalidInput, RecordNotFound, UsageError
+from syncer.install import hint
 from syncer.sandbox import Effect, Options, Sandbox
 
 SERVE = """
@@ -141,7 +142,7 @@ def test_a_missing_extra_says_what_to_install():
         "except UsageError as error:\n    print(error.hint)\n"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert output == "pip install 'syncer[sandbox]'\n"
+    assert output == f"{hint('sandbox')}\n"
 
 
 def test_rows_can_be_put_edited_and_dropped_from_the_side(sandbox, call):

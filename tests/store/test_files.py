@@ -30,6 +30,7 @@ from syncer.errors import (
     ReadOnlyDatabase,
     SettingError,
 )
+from syncer.install import upgrade_hint
 from syncer.plexus.spec import MODELS
 from syncer.prefactor.spec import MODELS as PREFACTOR
 from syncer.store import migrate, version
@@ -120,7 +121,7 @@ def test_a_newer_file_is_refused(path: Path) -> None:
     ):
         with pytest.raises(NewerDatabase) as caught:
             attempt()
-        assert "pip install -U syncer" in (caught.value.hint or "")
+        assert upgrade_hint() in (caught.value.hint or "")
 
 
 def test_an_older_file_asks_for_an_upgrade(path: Path) -> None:
