@@ -58,9 +58,9 @@ class Board:
         """How many the other has done."""
         return self._cells[0]
 
-    @rounds.setter
-    def rounds(self, number: int) -> None:
-        self._cells[0] = number
+    def done(self) -> None:
+        """One round more."""
+        self._cells[0] += 1
 
     @property
     def over(self) -> bool:
@@ -83,9 +83,9 @@ class Hand:
 
     def write(self, random: Random, count: int) -> bool:
         """Count up so many rows of mine; whether that was accepted."""
-        ids = random.sample(sorted(self.accepted), count)
         if not self._begun():
             return False
+        ids = random.sample(sorted(self.accepted), count)
         self.first.executemany("UPDATE t SET n = n + 1 WHERE id = ?", [(i,) for i in ids])
         self.first.execute("COMMIT")
         for i in ids:
@@ -100,8 +100,7 @@ class Hand:
             if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise
             self.counts["busy"] += 1
-            return False
-        return True
+        return self.first.in_transaction
 
     def fold(self) -> None:
         """A checkpoint without the writer's lock, or ours with it."""
@@ -120,8 +119,8 @@ class Hand:
 
     def close(self) -> None:
         """Both connections."""
-        self.first.close()
-        self.second.close()
+        for connection in (self.first, self.second):
+            connection.close()
 
 
 def _connected(path: Path, way: str, mapped: int, busy_s: float) -> sqlite3.Connection:
@@ -135,24 +134,28 @@ def _connected(path: Path, way: str, mapped: int, busy_s: float) -> sqlite3.Conn
 
 def other(path: Path, way: str, mapped: int) -> None:
     """The process that is stopped: it looks, folds the log, writes now and then, until the board says to end."""
-    board, random = Board(_board(path)), Random(1)
+    board, random = Board(path.with_name("board")), Random(1)
     hand = Hand(path, way, mapped, range(1, _ROWS, 2), busy_s=10.0)
-    while not board.over:
-        if way == "automatic":
-            hand.first.execute("SELECT n FROM t WHERE id = 1").fetchone()
-            hand.write(random, 1)
-        else:
-            hand.second.execute("SELECT n FROM t WHERE id = 1").fetchone()
-            hand.fold()
-            if board.rounds % 40 == 0:
-                hand.write(random, 1)
-        board.rounds += 1
+    error = None
+    try:
+        while not board.over:
+            _round(hand, board, random)
+            board.done()
+    except sqlite3.DatabaseError as exc:  # "malformed" is one way in which the bug shows
+        error = str(exc)
     hand.close()
-    sys.stdout.write(json.dumps({"accepted": hand.accepted, "counts": hand.counts}) + "\n")
+    sys.stdout.write(json.dumps({"accepted": hand.accepted, "counts": hand.counts, "error": error}) + "\n")
 
 
-def _board(path: Path) -> Path:
-    return path.with_name("board")
+def _round(hand: Hand, board: Board, random: Random) -> None:
+    if hand.way == "automatic":
+        hand.first.execute("SELECT n FROM t WHERE id = 1").fetchone()
+        hand.write(random, 1)
+        return
+    hand.second.execute("SELECT n FROM t WHERE id = 1").fetchone()
+    hand.fold()
+    if board.rounds % 40 == 0:
+        hand.write(random, 1)
 
 
 def _made(path: Path) -> None:
@@ -161,6 +164,10 @@ def _made(path: Path) -> None:
     connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, room BLOB)")
     connection.executemany("INSERT INTO t VALUES (?, 0, zeroblob(3000))", [(i,) for i in range(_ROWS)])
     connection.close()
+
+
+class OtherEnded(Exception):
+    """The other process is no more, and nobody told it to end."""
 
 
 class Other:
@@ -186,7 +193,7 @@ class Other:
         while self.board.rounds < wanted:
             os.sched_yield()
             if time.monotonic() > until or self.process.poll() is not None:
-                raise AssertionError(f"the other process has come to an end: {self.process.poll()}")
+                raise OtherEnded(f"after {self.board.rounds} rounds: {self.process.poll()}")
 
     def ended(self) -> dict[str, Any]:
         """Its notes."""
@@ -204,9 +211,8 @@ def _apart(pid: int) -> Iterator[None]:
     if not hasattr(os, "sched_setaffinity") or len(all_of_them := os.sched_getaffinity(0)) < 2:
         yield
         return
-    mine = min(all_of_them)
-    os.sched_setaffinity(0, {mine})
-    os.sched_setaffinity(pid, all_of_them - {mine})
+    os.sched_setaffinity(0, mine := {min(all_of_them)})
+    os.sched_setaffinity(pid, all_of_them - mine)
     try:
         yield
     finally:
@@ -220,33 +226,29 @@ def load(folder: Path, way: str, seconds: float, *, mapped: int = MAPPED, seed: 
     """
     path = folder / "wal.db"
     _made(path)
-    board = Board(_board(path))
+    board = Board(path.with_name("board"))
     hand = Hand(path, way, mapped, range(0, _ROWS, 2), busy_s=0.0)
     given = ["--folder", str(folder), "--way", way, "--mmap", str(mapped)]
     program = Other(["-m", "tests.rigs.wal_reset", "other", *given], board)
-    first_loss_s, error = None, None
+    first_loss_s, error, lost, integrity = None, None, 0, []
     try:
         program.work(5)
         with _apart(program.process.pid):
             first_loss_s = _raced(hand, program, seconds, Random(seed))
-    except sqlite3.DatabaseError as exc:
+    except (sqlite3.DatabaseError, OtherEnded) as exc:
         error = str(exc)
     finally:
         notes = program.ended()
     hand.accepted |= {int(i): value for i, value in notes["accepted"].items()}
-    integrity = [row[0] for row in hand.second.execute("PRAGMA integrity_check")]
-    found = {
-        "way": way,
-        "sqlite": sqlite3.sqlite_version,
-        "lost": hand.lost(),
-        "first_loss_s": first_loss_s,
-        "error": error,
-        "integrity": integrity,
-        **hand.counts,
-        "other": notes["counts"],
-    }
+    try:
+        lost = hand.lost()
+        integrity = [row[0] for row in hand.second.execute("PRAGMA integrity_check")]
+    except sqlite3.DatabaseError as exc:
+        error = error or str(exc)
     hand.close()
-    return found
+    found = {"way": way, "sqlite": sqlite3.sqlite_version, "lost": lost, "first_loss_s": first_loss_s}
+    found |= {"error": notes["error"] or error, "integrity": integrity, "other": notes["counts"]}
+    return found | hand.counts
 
 
 def _raced(hand: Hand, program: Other, seconds: float, random: Random) -> float | None:

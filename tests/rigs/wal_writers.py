@@ -17,12 +17,13 @@ from tests.files import rows
 from tests.rigs.wal_reset import Board, Other
 from tests.rigs.world import pause
 
-_LONG = "x" * 40_000  # some ten pages a row and as many a change: the log is folded and restarted many times
+_LONG = "x" * 40_000  # some ten pages a row and as many a change: the log soon is long enough to be folded
 
 
 def writer(file: Path, board_path: Path, name: str) -> None:
     """Create records until the board says to end, opening the file anew now and then; tell which were accepted."""
-    board, accepted = Board(board_path), {}
+    board = Board(board_path)
+    accepted: dict[str, str] = {}
     while not board.over:
         with Workspace.open(file) as ws:
             ids = json.loads(file.with_suffix(".json").read_text())
@@ -30,7 +31,7 @@ def writer(file: Path, board_path: Path, name: str) -> None:
                 text = f"{name}-{len(accepted)}"
                 made = ws.plexus.create("ScoreResult", result(ids, value=text, explanation=_LONG))
                 accepted[made["id"]] = text
-                board.rounds += 1
+                board.done()
                 if board.over:
                     break
     sys.stdout.write(json.dumps(accepted) + "\n")
@@ -40,7 +41,8 @@ def load(path: Path, seconds: float, *, writers: int = 3, seed: int = 1) -> tupl
     """Run so many writers for so long; what was accepted, by record id, and counts of what was done."""
     with Workspace.open(path) as ws:
         path.with_suffix(".json").write_text(json.dumps(scoring(ws)))
-    random, counts, accepted = Random(seed), Counter[str](), {}
+    random, counts = Random(seed), Counter[str]()
+    accepted: dict[str, str] = {}
     with ExitStack() as stack:
         started = [_started(path, name, stack) for name in "abcdef"[:writers]]
         for each in started:
@@ -54,7 +56,7 @@ def load(path: Path, seconds: float, *, writers: int = 3, seed: int = 1) -> tupl
             counts["stops"] += 1
             counts["overtaken"] += sum(other.board.rounds for other in started if other is not each) - others
             counts["restarts"] = max(counts["restarts"], _restarts(path))
-            counts["log_bytes"] = max(counts["log_bytes"], _size(path))
+            counts["wal_mb"] = max(counts["wal_mb"], _size(path) // 1_000_000)
             pause(random.random() * 0.004)
         for each in started:  # all at once: none may keep the others from their last write
             each.board.end()
