@@ -86,8 +86,11 @@ class Hand:
         if not self._begun():
             return False
         ids = random.sample(sorted(self.accepted), count)
-        self.first.executemany("UPDATE t SET n = n + 1 WHERE id = ?", [(i,) for i in ids])
-        self.first.execute("COMMIT")
+        try:
+            self.first.executemany("UPDATE t SET n = n + 1 WHERE id = ?", [(i,) for i in ids])
+            self.first.execute("COMMIT")
+        except sqlite3.OperationalError as exc:
+            return self._refused(exc)
         for i in ids:
             self.accepted[i] += 1
         self.counts["writes"] += 1
@@ -97,10 +100,17 @@ class Hand:
         try:
             self.first.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            self.counts["busy"] += 1
-        return self.first.in_transaction
+            return self._refused(exc)
+        return True
+
+    def _refused(self, exc: sqlite3.OperationalError) -> bool:
+        """False for a lock of the stopped process; after ten seconds SQLite calls the one on a reader's mark PROTOCOL."""
+        if exc.sqlite_errorcode not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL):
+            raise exc
+        if self.first.in_transaction:
+            self.first.execute("ROLLBACK")
+        self.counts["busy"] += 1
+        return False
 
     def fold(self) -> None:
         """A checkpoint without the writer's lock, or ours with it."""
@@ -166,10 +176,6 @@ def _made(path: Path) -> None:
     connection.close()
 
 
-class OtherEnded(Exception):
-    """The other process is no more, and nobody told it to end."""
-
-
 class Other:
     """The other process, seen from this one."""
 
@@ -193,7 +199,7 @@ class Other:
         while self.board.rounds < wanted:
             os.sched_yield()
             if time.monotonic() > until or self.process.poll() is not None:
-                raise OtherEnded(f"after {self.board.rounds} rounds: {self.process.poll()}")
+                raise ChildProcessError(f"after {self.board.rounds} rounds: {self.process.poll()}")
 
     def ended(self) -> dict[str, Any]:
         """Its notes."""
@@ -235,7 +241,7 @@ def load(folder: Path, way: str, seconds: float, *, mapped: int = MAPPED, seed: 
         program.work(5)
         with _apart(program.process.pid):
             first_loss_s = _raced(hand, program, seconds, Random(seed))
-    except (sqlite3.DatabaseError, OtherEnded) as exc:
+    except (sqlite3.DatabaseError, ChildProcessError) as exc:
         error = str(exc)
     finally:
         notes = program.ended()
