@@ -37,7 +37,7 @@ def writer(file: Path, board_path: Path, name: str) -> None:
     sys.stdout.write(json.dumps(accepted) + "\n")
 
 
-def load(path: Path, seconds: float, *, writers: int = 3, seed: int = 1) -> tuple[dict[str, str], Counter[str]]:
+def load(path: Path, seconds: float, *, writers: int = 2, seed: int = 1) -> tuple[dict[str, str], Counter[str]]:
     """Run so many writers for so long; what was accepted, by record id, and counts of what was done."""
     with Workspace.open(path) as ws:
         path.with_suffix(".json").write_text(json.dumps(scoring(ws)))
