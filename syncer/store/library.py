@@ -25,7 +25,7 @@ def _version(version: str) -> Finding:
     bugs = known_bugs(version)
     if not bugs:
         return Finding("program", "SQLite", OK, f"{version}: no bug that costs data is known of it")
-    told = "; ".join(f"{bug.name}: {bug.what} (fixed in {', '.join(bug.fixed_in)}; {bug.source})" for bug in bugs)
+    told = "; ".join(f"{bug.name}: {bug.effect} (fixed in {bug.cured_by}; {bug.source})" for bug in bugs)
     text = f"{version} has known bugs, which syncer works around; other programs that write the file may meet them. {told}"
     return Finding("program", "SQLite", OK, text, "a fix that your distribution has patched in is not seen in the version")
 

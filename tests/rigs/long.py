@@ -72,6 +72,7 @@ RIGS = (
     ),
     Long("network", "fault proxy, poisoned batches (R5)", 3, ("rigs/test_proxy.py", "rigs/test_refusals.py")),
     Long("processes", "many processes on one file (R6)", 3, ("rigs/test_processes.py",)),
+    Long("log", "bugs of SQLite's own log (I33)", 20, ("rigs/test_wal_reset.py", "rigs/test_wal_spill.py")),
     Long(
         "files",
         "released schemas, damage, full disks, hostile data (R7)",
