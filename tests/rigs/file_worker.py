@@ -304,8 +304,12 @@ class Program:
                 call()
             word = self.one()
             rows = len(self.ws.query("SELECT seq FROM outbox LIMIT 1"))
-            if word != "ok" or rows != 1:
-                return {"nth": nth, "hits": hits, "said": word, "rows": rows}
+            before = time.monotonic()
+            if nth % 8 == 0 or hits[-1:] and hits[-1].endswith(("__enter__", "__exit__", "acquire", "release", "close")):
+                self.forked()
+            slow_s = time.monotonic() - before
+            if word != "ok" or rows != 1 or slow_s > BRIEF_S:
+                return {"nth": nth, "hits": hits[-3:], "said": word, "rows": rows, "fork_s": slow_s}
             if len(hits) < nth:
                 return {"times": nth}
         return {}

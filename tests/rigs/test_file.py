@@ -334,6 +334,8 @@ def soup(times: int) -> Round:
         for name in due:
             _met(site, name)
         site.settle()
+        for hand in site.hands:
+            hand("write", 500)
         return site.end(kill=site.random.random() < 0.5)
 
     return live
@@ -421,7 +423,8 @@ def small_disk(times: int) -> Round:
     def live(site: Site) -> Verdict:
         one = site.program(threads=2)
         for _ in range(times):
-            assert site.ordered(one, "full-disk")
+            _until_done(site, lambda: site.ordered(one, "full-disk"))
+            one("close")
             site.settle()
         return site.end()
 
