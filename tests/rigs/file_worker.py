@@ -9,6 +9,7 @@ database: ``try KEY NS`` before each call, then ``ok KEY NS``, ``no KEY NS CODE`
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import gc
 import json
@@ -294,28 +295,32 @@ class Program:
         return {}
 
     def do_cut(self, what: str, first: str) -> dict[str, Any]:
-        """Ctrl-C behind each call into C of ``what``, one after the other, a write and a look behind each."""
+        """Ctrl-C behind each call into C of ``what``, one after the other; behind each another thread writes and looks."""
         from tests.rigs.interrupts import anything, interrupted
 
-        self.one()
         call = {"close": lambda: self.ws.close(), "status": lambda: self.ws.status(), "query": self._query}[what]
         for nth in range(int(first), 10_000):
+            self.one()
             with suppress(KeyboardInterrupt), interrupted(anything, nth) as hits:
                 call()
-            word = self.one()
-            rows = len(self.ws.query("SELECT seq FROM outbox LIMIT 1"))
+            said: list[Any] = []
+            other = threading.Thread(
+                target=lambda said=said: said.extend((self.one(), self._query()[0]["n"] > 0)), daemon=True
+            )
+            other.start()
+            other.join(BRIEF_S)
             before = time.monotonic()
-            if nth % 8 == 0 or hits[-1:] and hits[-1].endswith(("__enter__", "__exit__", "acquire", "release", "close")):
+            if nth % 40 == 0 or (hits and hits[-1].endswith(("__enter__", "__exit__", "close"))):
                 self.forked()
             slow_s = time.monotonic() - before
-            if word != "ok" or rows != 1 or slow_s > BRIEF_S:
-                return {"nth": nth, "hits": hits[-3:], "said": word, "rows": rows, "fork_s": slow_s}
+            if said != ["ok", True] or slow_s > BRIEF_S:
+                return {"nth": nth, "hits": hits[-3:], "said": said, "fork_s": slow_s}
             if len(hits) < nth:
                 return {"times": nth}
         return {}
 
     def _query(self) -> Any:
-        return self.ws.query("SELECT count(*) FROM outbox")
+        return self.ws.query("SELECT count(*) AS n FROM outbox")
 
     def do_fork_waiting(self, how: str) -> dict[str, Any]:
         """Ctrl-C while a fork waits for a query of another thread; then parent and child write, and the parent reads."""
@@ -415,14 +420,13 @@ class Program:
         for key in [self.key() for _ in range(5)]:
             self.attempt([key], lambda key=key: self._create(ws.plexus, key))  # type: ignore[misc]
 
-    def do_fail(self, plan: str) -> dict[str, Any]:
-        """Let calls of the C library fail from now on (``tests/rigs/file_shim.c``); how often they did by then."""
-        import ctypes
+    def do_fail(self, *plan: str) -> None:
+        """Let calls of the C library fail from now on (``tests/rigs/file_shim.c``)."""
+        ctypes.CDLL(None).rig_fail(" ".join(plan).encode())
 
-        shim = ctypes.CDLL(None)
-        failed = int(shim.rig_failed())
-        shim.rig_fail(plan.encode())
-        return {"failed": failed}
+    def do_failed(self) -> dict[str, Any]:
+        """How many did since."""
+        return {"failed": int(ctypes.CDLL(None).rig_failed())}
 
     def do_end(self) -> dict[str, Any]:
         """Halt the threads, close the workspace; what became of the user's files."""

@@ -316,6 +316,102 @@ def test_a_reader_in_a_read_only_folder_sees_one_time(path: Path) -> None:
     assert said in ("old", "new") or said.startswith("refused"), said
 
 
+# a disk that fails
+
+_CC = shutil.which("cc")
+long_form = pytest.mark.skipif(settings.scale < 2 or _CC is None, reason="SYNCER_RIG=2 and more, where there is a compiler")
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house whose programs can be told which calls of the C library shall fail."""
+    folder = tmp_path_factory.mktemp("failing")
+    shim = folder / "shim.so"
+    source = Path(__file__).with_name("file_shim.c")
+    subprocess.run([_CC or "cc", "-O1", "-Wall", "-shared", "-fPIC", "-o", shim, source, "-ldl", "-lpthread"], check=True)
+    with House(folder, extra={"LD_PRELOAD": str(shim)}) as made:
+        yield made
+
+
+def failed_within(hand: Any, plan: str, *calls: tuple[object, ...]) -> bool:
+    """Let the disk fail as planned while it does as told; whether it came to that."""
+    hand("fail", *plan.split())
+    failed = False
+    for call in calls:
+        hand(*call)
+        failed = hand("failed")["failed"] > 0
+        if failed:
+            break
+    hand("fail", "none")
+    return failed
+
+
+WRITE, CLOSE = ("write", 1), ("close",)
+FAILING = {
+    "fsync -wal": [WRITE] * 10,
+    "pwrite -wal": [WRITE] * 10,
+    "pwrite .db": [WRITE, CLOSE],
+    "fsync .db": [WRITE, CLOSE],
+} | {f"{call} -shm": [CLOSE, WRITE] for call in ("pwrite", "ftruncate")}
+"""When each call happens: in commits, in the checkpoint at the end, at opening."""
+
+
+@long_form
+@pytest.mark.parametrize("kill", [True, False])
+@pytest.mark.parametrize(
+    "plan", ["fsync -wal 1 1", "fsync -wal 3 2", "pwrite -wal 1 1", "pwrite -wal 4 1", "pwrite -wal 5 3"]
+)
+def test_what_a_failing_disk_refused_does_not_come_back(
+    failing: House, content: bytes, tmp_path: Path, plan: str, kill: bool
+) -> None:
+    """A commit that failed half way is made certain, or told as not known: recovery brings back nothing refused [I33]."""
+    with sited(failing, tmp_path / "site", content, settings.seed, durability="full") as site:
+        one = site.program()
+        one("write", 5)
+        assert failed_within(one, plan, *[WRITE] * 40)
+        if kill:
+            site.kill(one)
+            one = site.program()
+        one("settle")
+        one("write", 5)
+        assert kept(site, kill=kill).accepted >= 10
+
+
+def failures(times: int) -> Round:
+    """One or two programs on a disk that fails now and then; often they are killed over it, and others recover."""
+
+    def live(site: Site) -> Verdict:
+        programs = site.random.choice([1, 1, 2])
+        for _ in range(times):
+            one = site.random.choice(site.hands or [site.program() for _ in range(programs)])
+            kind = site.random.choice([*FAILING, "fsync -wal", "pwrite -wal"])
+            nth, many = site.random.randint(1, 9 if "wal" in kind else 2), site.random.randint(1, 3)
+            site.counts[kind] += failed_within(one, f"{kind} {nth} {many}", *FAILING[kind])
+            if site.random.random() < 0.4:
+                for hand in list(site.hands):
+                    site.kill(hand)
+            site.settle()
+        return site.end(kill=site.random.random() < 0.5)
+
+    return live
+
+
+@long_form
+def test_a_disk_that_fails_now_and_then_loses_and_doubles_nothing(failing: House, content: bytes, tmp_path: Path) -> None:
+    """fsync, pwrite and ftruncate of each of the files fail at any call; kills come in between [I33]."""
+    words, counts = Counter[str](), Counter[str]()
+    for number in range(3 * settings.scale):
+        name = f"{number}"
+        durability = ("full", "normal")[number % 2]
+        with sited(failing, tmp_path / name, content, settings.seed + number, durability=durability) as site:
+            verdict = failures(20)(site)
+            words, counts = words + verdict.words, counts + site.counts
+            assert verdict.clean, f"seed {settings.seed}, round {number}: {verdict}"
+    told = {name.replace("-", "").replace(" ", "_").replace(".", ""): n for name, n in sorted(counts.items())}
+    settings.tally("file on a failing disk", **{f"said_{w}": n for w, n in sorted(words.items())}, **told, lost=0)
+    assert set(FAILING) <= set(+counts)
+
+
 # everything at random
 
 
