@@ -374,8 +374,13 @@ class Program:
         os.close(tell_written)
         os.read(written, 1)
         told["parent"] = self.do_write("10")
-        self.do_close()
+        closing = threading.Thread(target=self.do_close, daemon=True)
+        closing.start()
+        closing.join(BRIEF_S)
         os.close(tell_go)
+        if closing.is_alive():
+            told["closing_hangs"] = True
+            return
         told["child"] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         told["then"] = self.do_write("10")
 
