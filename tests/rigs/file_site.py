@@ -239,7 +239,7 @@ class Site:
         if content:
             self.seen.write_bytes(content)
             (self.aside / "backup.db").write_bytes(content)
-        self.durability, self.pause_s = durability, 0.012
+        self.durability, self.pause_s = durability, 0.02
         self.hands: list[Hand] = []
         self.dead: list[Hand] = []
         self.counts: Counter[str] = Counter()

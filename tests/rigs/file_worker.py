@@ -34,12 +34,14 @@ from syncer.cli.main import run
 from syncer.config import Settings
 from syncer.errors import SyncerError
 from tests.rigs.file_acts import ACTS, BYSTANDER
+from tests.rigs.interrupts import anything, interrupted
 from tests.rigs.world import pause
 
 UNKNOWN: Any = getattr(errors, "UnknownOutcome", ())  # an empty tuple catches nothing: a code that never says "unknown"
 CHILD_S = 12
 BRIEF_S = 3
 SETTLE_S = 12.0
+_DELICATE = ("__enter__", "__exit__", "acquire", "release", "connect", "close")
 _SLOW = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
 SELECT max(i), (SELECT count(*) FROM outbox) FROM n
@@ -294,12 +296,17 @@ class Program:
             return {"refused": type(exc).__name__}
         return {}
 
-    def do_cut(self, what: str, first: str) -> dict[str, Any]:
-        """Ctrl-C behind each call into C of ``what``, one after the other; behind each another thread writes and looks."""
-        from tests.rigs.interrupts import anything, interrupted
+    def do_cut(self, what: str, stride: str) -> dict[str, Any]:
+        """Ctrl-C behind calls into C of ``what``, one after the other; behind each another thread writes and looks.
 
+        Behind each that has to do with locks and connections, and every so many of the others.
+        """
         call = {"close": lambda: self.ws.close(), "status": lambda: self.ws.status(), "query": self._query}[what]
-        for nth in range(int(first), 10_000):
+        self.one()
+        with interrupted(anything, sys.maxsize) as names:
+            call()
+        chosen = [n for n, name in enumerate(names, 1) if name.endswith(_DELICATE) or n % int(stride) == 0]
+        for nth in (*chosen, len(names) + 1):
             self.one()
             with suppress(KeyboardInterrupt), interrupted(anything, nth) as hits:
                 call()
@@ -310,14 +317,12 @@ class Program:
             other.start()
             other.join(BRIEF_S)
             before = time.monotonic()
-            if nth % 40 == 0 or (hits and hits[-1].endswith(("__enter__", "__exit__", "close"))):
+            if nth % 5 == 0 or (hits and hits[-1].endswith(_DELICATE)):
                 self.forked()
             slow_s = time.monotonic() - before
             if said != ["ok", True] or slow_s > BRIEF_S:
                 return {"nth": nth, "hits": hits[-3:], "said": said, "fork_s": slow_s}
-            if len(hits) < nth:
-                return {"times": nth}
-        return {}
+        return {"times": len(chosen)}
 
     def _query(self) -> Any:
         return self.ws.query("SELECT count(*) AS n FROM outbox")
@@ -342,7 +347,7 @@ class Program:
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         told: dict[str, Any] = {}
         try:
-            self._fork_and_write(told)
+            self._fork_and_write(asking, told)
         except KeyboardInterrupt:
             told["raised"] = True
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -352,7 +357,7 @@ class Program:
         reader.join(BRIEF_S)
         return {**told, "hangs": asking.is_alive() or reader.is_alive()}
 
-    def _fork_and_write(self, told: dict[str, Any]) -> None:
+    def _fork_and_write(self, asking: threading.Thread, told: dict[str, Any]) -> None:
         """The parent closes the file between two writes of the child: as the last that has it open, if it thinks so."""
         (written, tell_written), (go, tell_go) = os.pipe(), os.pipe()
         name = f"{self.name}f{next(self._children)}"
@@ -374,6 +379,7 @@ class Program:
         os.close(tell_written)
         os.read(written, 1)
         told["parent"] = self.do_write("10")
+        asking.join(BRIEF_S)
         closing = threading.Thread(target=self.do_close, daemon=True)
         closing.start()
         closing.join(BRIEF_S)
