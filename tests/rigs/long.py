@@ -79,6 +79,7 @@ RIGS = (
         2,
         ("rigs/test_schemas.py", "rigs/test_damage.py", "rigs/test_disk.py", "rigs/test_hostile_data.py"),
     ),
+    Long("file", "the three files under everything that is done to files, a failing disk (R10)", 4, ("rigs/test_file.py",)),
     Long(
         "hostile",
         "credentials, names, addresses, terminals (security)",
