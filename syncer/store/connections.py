@@ -19,9 +19,10 @@ from pathlib import Path
 
 from syncer.errors import CorruptDatabase, DatabaseBusy, DatabaseError, ReadOnlyDatabase
 from syncer.store import locks, version
+from syncer.store.descriptors import Inode, inode_at, inode_of, open_on
 from syncer.store.faults import out_of_files, unusable
-from syncer.store.descriptors import Inode, inode_at, open_on
 from syncer.store.identity import FileIdentity
+from syncer.store.spared import spared
 
 BUSY_MS = 10_000
 Prepare = Callable[[sqlite3.Connection], None]
@@ -30,7 +31,7 @@ Prepare = Callable[[sqlite3.Connection], None]
 class Held:
     """An open connection, and which files it has open. ``thread``: who opened it."""
 
-    __slots__ = ("__weakref__", "connection", "files", "path", "real", "thread")
+    __slots__ = ("__weakref__", "connection", "files", "path", "quiet", "real", "thread")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -38,38 +39,47 @@ class Held:
         self.thread = threading.get_ident()
         self.connection: sqlite3.Connection | None = None
         self.files: FileIdentity | None = None
+        self.quiet = False  # to be closed without removing the log
 
 
 opening = threading.RLock()
 """Held while a connection is opened, so that what SQLite opens for it is known from what others open."""
-changed = threading.Condition(threading.RLock())
-"""Held to look at ``held``; told when one is closed."""
-held: weakref.WeakSet[Held] = weakref.WeakSet()
-"""What is open. Weak: what an interrupt has made everybody forget is closed by Python, and then not waited for."""
+listing = threading.RLock()
+"""Held to look at what is open: taken by itself, since an interrupt inside ``changed.__enter__`` would leave it locked."""
+changed = threading.Condition(listing)
+"""Told when one is closed."""
+_noted: dict[int, weakref.ref[Held]] = {}
 _lost: set[str] = set()
 _given_up: set[Inode] = set()
+_pending: dict[str, dict[int, Inode]] = {}
 
 
-def opened(path: Path, uri: str, prepare: Prepare, *, busy_ms: int = BUSY_MS, exact: bool = False) -> Held:
+def open_now() -> list[Held]:
+    """What is open. What an interrupt has made everybody forget is closed by Python, and not waited for."""
+    return [one for noted in list(_noted.values()) if (one := noted()) is not None]
+
+
+def opened(path: Path, uri: str, prepare: Prepare, *, busy_ms: int = BUSY_MS) -> Held:
     """A connection to ``uri``, an address of ``path``; ``prepare`` must read from it, and closes nothing.
 
-    ``exact``: tell its own descriptors from those of other connections, for one that writes. Raises: DatabaseError,
-    sqlite3.Error.
+    Raises: DatabaseError, sqlite3.Error.
     """
     require_clean(path)
     one = Held(path)
     with opening:
-        with changed:
-            held.add(one)  # noted before it is open: what is open is never unknown
+        with listing:
+            _noted[id(one)] = weakref.ref(one)  # noted before it is open: what is open is never unknown
         try:
-            before = open_on((inode_at(f"{one.real}-wal"),)) if exact else {}
+            before = open_on(inode_at(one.real + suffix) for suffix in ("", "-wal", "-shm"))
             known = frozenset(number for numbers in before.values() for number in numbers)
             one.connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             one.connection.execute(f"PRAGMA busy_timeout={busy_ms}")
             prepare(one.connection)
+            # One look at the data more: a file that has just become one with a log gets it at the next.
+            one.connection.execute("PRAGMA data_version").fetchone()
             logged = one.connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal" and "immutable=1" not in uri
             one.files = FileIdentity(path, logged=logged, before=known)
-            if not one.files.is_complete:
+            if not (one.files.is_complete and one.files.can_be_read()):
                 raise _not_all_there(path)
         except BaseException:
             close(one)
@@ -79,10 +89,38 @@ def opened(path: Path, uri: str, prepare: Prepare, *, busy_ms: int = BUSY_MS, ex
 
 def close(one: Held) -> None:
     """Close a connection, which undoes what it has not committed. May be done again where it was broken off."""
+    numbers = _pending.get(one.real, {}) | (one.files.numbers if one.files is not None else {})
+    if one.connection is None or all(inode_of(number) == inode for number, inode in numbers.items()):
+        _closed(one)
+        return
+    with spared(numbers) as can:
+        if not can:
+            raise give_up(one.path)
+        _closed(one)
+
+
+def _closed(one: Held) -> None:
+    numbers = {}
+    if one.files is not None:
+        numbers = _pending.pop(one.real, {}) | one.files.numbers
+        one.files.numbers = {}  # before it is done: they may be given to other files from here on
+        with listing:
+            alone = all(
+                other.files is None or other.files.database_fd != one.files.database_fd
+                for other in open_now()
+                if other is not one
+            )
+        if alone and not one.quiet:
+            locks.unguard(one.files.database_fd)
     if one.connection is not None:
         one.connection.close()
-    with changed:
-        held.discard(one)
+    if one.files is not None:
+        # SQLite keeps a descriptor open while another connection has locks on the file, and closes it later.
+        left = {number: inode for number, inode in numbers.items() if inode_of(number) == inode}
+        if left:
+            _pending[one.real] = left
+    with listing:
+        _noted.pop(id(one), None)
         changed.notify_all()
 
 
@@ -94,9 +132,10 @@ def close_quietly(one: Held) -> bool:
     if one.connection is None or one.files is None:
         close(one)
         return True
+    one.quiet = True
     if sys.version_info >= (3, 12):
         one.connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
-    elif one.files.log_is_elsewhere() and not locks.keep_log(one.files.database_fd):
+    elif not locks.keep_log(one.files.database_fd) and one.files.log_is_elsewhere():
         return False
     close(one)
     return True
@@ -107,12 +146,12 @@ def give_up(path: Path) -> DatabaseError:
 
     SQLite would close the numbers of its descriptors, which are somebody else's files by now.
     """
-    with changed:
-        for one in [one for one in held if one.real == os.path.realpath(path)]:
+    with listing:
+        for one in [one for one in open_now() if one.real == os.path.realpath(path)]:
             _immortal(one)
             if one.files is not None and one.files.inode is not None:
                 _given_up.add(one.files.inode)
-            held.discard(one)
+            _noted.pop(id(one), None)
     return _closed_by_others(path)
 
 
@@ -176,8 +215,8 @@ def noted(path: Path) -> Iterator[None]:
     """A connection to ``path`` that somebody else opens and closes inside the block: forks wait for its end."""
     require_clean(path)
     one = Held(path)
-    with changed:
-        held.add(one)
+    with listing:
+        _noted[id(one)] = weakref.ref(one)
     try:
         yield
     finally:
@@ -186,12 +225,14 @@ def noted(path: Path) -> Iterator[None]:
 
 def after_fork_in_child() -> None:
     """None of the parent's connections may be used, or even closed; what could not be closed in time is never used here."""
-    global changed, opening
-    opening, changed = threading.RLock(), threading.Condition(threading.RLock())
-    for one in list(held):
+    global changed, listing, opening
+    opening, listing = threading.RLock(), threading.RLock()
+    changed = threading.Condition(listing)
+    _pending.clear()
+    for one in open_now():
         _lost.add(one.real)
         _immortal(one)
-        held.discard(one)
+        _noted.pop(id(one), None)
 
 
 def _immortal(one: Held) -> None:

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from syncer.errors import CorruptDatabase, DatabaseError, NestedTransaction, Unk
 from syncer.store import follow, forks, version
 from syncer.store.connections import BUSY_MS as BUSY_MS
 from syncer.store.connections import Held
-from syncer.store.faults import translated, translating
+from syncer.store.faults import translating
 from syncer.store.identity import Difference
 from syncer.store.readers import Readers
 from syncer.store.statement import Statement as Statement
@@ -64,43 +64,50 @@ class Database:
 
     def _open(self, *, look: bool) -> Writer:
         """The writer; ``look``: at files that the names lead to. A look before COMMIT is made in any case."""
-        if self._writer is not None and self._writer.closing:
+        if self._writer is not None and self._writer.connection.in_transaction:
+            self._writer.undo()  # an interrupt came while it was being undone
+        if self._writer is not None and (self._writer.closing or self._writer.spoiled):
             self._close_writer()
         if self._writer is not None and look and not self._writer.same():
             self._follow(self._writer.held)
         if self._writer is None:
             version.must_exist(self.path)
             self._writer = Writer(self.path, self._durability, self._busy_ms)
-        elif self._writer.connection.in_transaction:
-            self._writer.undo()  # an interrupt came while it was being undone
         return self._writer
 
-    def _follow(self, held: Held) -> None:
-        """Leave files that the names lead to no more; what only they hold is brought along. Raises: DatabaseError."""
+    def _follow(self, held: Held) -> bool:
+        """Leave files that the names lead to no more; what only they hold is brought along. Raises: DatabaseError.
+
+        True: all that was committed here is surely in the file that is there now.
+        """
+        writer = self._writer
+        if writer is not None:
+            writer.undo()  # an interrupt may have come before
+        if writer is not None and held is not writer.held and not writer.same():
+            return self._follow(writer.held)  # a reader has seen it first; what is to be saved is in the writer's log
         assert held.files is not None
         difference = follow.settled(held.files)
-        if difference is None or difference is Difference.OVERTAKEN:
-            return
+        if difference is None:
+            return False
         _log.warning("%s: %s while it was open", self.path, difference.value)
+        if difference is not Difference.DESCRIPTORS:
+            follow.alone(self.path, self)
         left = follow.saved(held, difference)
         try:
             follow.left_behind(held, difference)
             if difference in (Difference.DATABASE, Difference.GONE):
-                kept = self._kept(left, held)
+                kept = self._kept(left)
                 if difference is Difference.GONE:
                     raise self._gone(kept)
-                return
+                return False
             if left.failed is not None:
                 raise self._not_brought(left.failed, None)
             self._writer = Writer(self.path, self._durability, self._busy_ms)
-            if not self._writer.rewritten():  # also begins the log from its first page
-                raise self._not_brought("the disk refused it", None)
-            if left.copy is not None:
-                self._bring(left, held)
+            return left.certain and (left.copy is None or self._bring(left))
         finally:
             left.remove()
 
-    def _bring(self, left: follow.Left, held: Held) -> None:
+    def _bring(self, left: follow.Left) -> bool:
         from syncer.store.carry import carry_over
 
         assert left.copy is not None
@@ -108,13 +115,14 @@ class Database:
             with closing(sqlite3.connect(left.copy)) as source, self._transact(look=False) as tx:
                 done = carry_over(source, tx)
         except (sqlite3.Error, DatabaseError) as exc:
-            raise self._not_brought(str(exc), self._kept(left, held)) from exc
+            raise self._not_brought(str(exc), self._kept(left)) from exc
         _log.warning("%s: %d accepted changes were brought from the log that was removed", self.path, len(done.brought))
         if done.held:
-            self._kept(left, held)
+            self._kept(left)
+        return not done.held
 
-    def _kept(self, left: follow.Left, held: Held) -> Path | None:
-        kept = left.keep(self.path, (held.files.inode or (0, 0))[1] if held.files else 0)
+    def _kept(self, left: follow.Left) -> Path | None:
+        kept = left.keep(self.path)
         if kept is not None:
             _log.warning("%s: what was open holds unsent changes; it is kept as %s", self.path, kept)
         return kept
@@ -182,6 +190,7 @@ class Database:
                 raise
             finally:
                 self._holder = None
+                tx.close()
             self._require_durable(writer, tx)
             failpoints.reached("after-commit")
             writer.fold_if_due()
@@ -189,11 +198,11 @@ class Database:
     def _explain(self, exc: sqlite3.Error, writer: Writer, *, committing: bool) -> None:
         """Raises: UnknownOutcome, Moved where ``exc`` is not the whole truth."""
         if committing:
-            # A full disk is certain: SQLite writes the frame that makes a commit one last.
-            if not writer.rewritten() and translated(exc, self.path).code != "disk-full":
+            if not _surely_not(exc) and not writer.rewritten():
                 raise self._unknown("the disk failed in the commit, and again when it was to be undone", str(exc)) from exc
         elif not is_of_one(exc):
-            difference = writer.difference()
+            writer.files.distrust()
+            difference = None if writer.files.same() else writer.files.difference()
             if difference is not None:
                 raise self._moved(difference) from exc
 
@@ -207,12 +216,11 @@ class Database:
             return
         tx.durable = False
         try:
-            self._follow(writer.held)  # it was committed to files that are being left: most often it can be saved
+            tx.durable = self._follow(writer.held)  # committed to files that are being left: most often it can be saved
         except DatabaseError as exc:
             raise self._unknown("the files of the database were changed while it was committed", exc.sentence) from exc
-        if self._writer is writer or self._writer is None:
-            raise self._unknown("another process wrote while it was committed, as the lock was lost", None)
-        tx.durable = True
+        if not tx.durable:
+            raise self._unknown("the files or locks of the database were changed while it was committed", None)
 
     def _unknown(self, what: str, why: str | None) -> UnknownOutcome:
         return UnknownOutcome(
@@ -261,7 +269,11 @@ class Database:
 
     def _seen(self, work: Callable[[Transaction], T], connection: sqlite3.Connection) -> T:
         version.unchanged(connection, self.path)
-        return work(Transaction(connection))
+        tx = Transaction(connection)
+        try:
+            return work(tx)
+        finally:
+            tx.close()
 
     def _follow_reader(self, held: Held) -> None:
         with self.turn:
@@ -274,25 +286,37 @@ class Database:
         """
         self._readers.close()
         with self.turn:
-            if self._writer is not None and not self._writer.closing and not self._writer.same():
-                self._follow(self._writer.held)
-            self._close_writer()
+            self._leave_nothing()
             if "engine" in self.__dict__:
                 self.engine.dispose()
+
+    def _leave_nothing(self) -> None:
+        """Close the writer; what only its log holds, where that has no name any more, is saved before."""
+        if self._writer is not None and not self._writer.closing and not self._writer.same():
+            self._follow(self._writer.held)
+        self._close_writer()
 
     def _close_writer(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None  # behind it: an interrupt must not leave a connection that nobody knows of
 
-    def leave(self, wait_s: float) -> bool:
-        """Close the connections without removing a log, not waiting for long. False: one is in use, or must stay open."""
+    def leave(self, wait_s: float, *, save: bool) -> bool:
+        """Close the connections without removing a log, not waiting for long. False: one is in use, or must stay open.
+
+        ``save``: what only the log that is open holds.
+        """
         if not self._readers.leave(wait_s) or not self.turn.acquire(timeout=wait_s):
             return False
         try:
             if self._holder == threading.get_ident():
                 return False
             if self._writer is not None:
+                self._writer.undo()
+                files = self._writer.files
+                difference = None if files.same() else files.difference()
+                if save and difference not in (None, Difference.DESCRIPTORS):
+                    self._kept(follow.saved(self._writer.held, difference))
                 if not self._writer.close_quietly():
                     return False
                 self._writer = None
@@ -307,7 +331,8 @@ class Database:
             return
         self._forking = True  # noted before it is done: what was taken is given back
         if forks.acquired(self.turn, wait_s):
-            self._close_writer()
+            with suppress(DatabaseError):  # what cannot be closed now stays open, and the child does not use the file
+                self._leave_nothing()
 
     def after_fork_in_parent(self) -> None:
         """The fork is over, and this is the parent."""
@@ -319,3 +344,9 @@ class Database:
     def after_fork_in_child(self) -> None:
         """The fork is over, and this is the child."""
         self._start()
+
+
+def _surely_not(exc: sqlite3.Error) -> bool:
+    """Whether a COMMIT that failed so has left nothing that could be found: the page that makes it one is written last."""
+    code = getattr(exc, "sqlite_errorcode", None) or 0
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_BUSY)

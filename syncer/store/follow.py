@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,25 +26,25 @@ from syncer.store.identity import Difference, FileIdentity
 _log = logging.getLogger(__name__)
 
 _WAIT_S = 2.0
-_SETTLING_S = 0.005
-_IN_THE_LOG = (Difference.LOG, Difference.INDEX, Difference.CUT)
 
 
 @dataclass(slots=True)
 class Left:
-    """Files that were left. ``copy``: the database as it was open, where it holds what the file at the name does not."""
+    """Files that were left. ``copy``: the database as it was open, where it holds what the file at the name does not.
+
+    ``certain``: all that was committed is in that file, or in the copy.
+    """
 
     difference: Difference
     copy: Path | None = None
     failed: str | None = None
+    certain: bool = False
 
-    def keep(self, path: Path, inode: int) -> Path | None:
+    def keep(self, path: Path) -> Path | None:
         """Put the copy beside ``path``, where a person finds it. None: there is none."""
         if self.copy is None:
             return None
-        name = path.with_name(f"{path.name}.{inode}.kept")
-        if name.exists():  # another process has kept the same
-            name = free_name(path, "kept")
+        name = free_name(path, f"{os.getpid()}.kept")
         shutil.copyfile(self.copy, name)
         os.chmod(name, 0o600)
         self.remove()
@@ -71,28 +71,52 @@ def settled(files: FileIdentity) -> Difference | None:
 def saved(held: Held, difference: Difference) -> Left:
     """Bring what only the open log of ``held`` holds into the database file, or else into a copy.
 
-    Nothing is closed yet. Raises: DatabaseError where this process must not touch its connections any more.
+    Nothing is closed yet. Raises: DatabaseBusy where neither can be done now.
     """
     files, raw = held.files, held.connection
     assert files is not None
     assert raw is not None
     if difference is Difference.DESCRIPTORS:
-        raise connections.give_up(held.path)
-    if raw.in_transaction:
-        raw.execute("ROLLBACK")
+        return Left(difference)  # what was committed is in the files, and SQLite must not touch the numbers any more
     left = Left(difference)
     if difference is Difference.INDEX and files.log_is_same():
         return left  # everything is in the log that the name leads to
-    if difference in _IN_THE_LOG:
-        if not files.has_unsaved() or (difference is not Difference.CUT and _folded(raw, files)):
-            return left
-    elif not _has_unsent(raw):
+    by_name = difference in (Difference.LOG, Difference.INDEX)
+    in_the_log = by_name and not files.is_cut(files.header())
+    if in_the_log and _folded(raw, files):
+        left.certain = True
         return left
+    if by_name and not files.has_unsaved():
+        return left
+    if difference in (Difference.DATABASE, Difference.GONE) and not _has_unsent(raw):
+        return left
+    if in_the_log and files.index_is_same():
+        raise _not_yet(held.path, difference, None)
     try:
         left.copy = _copied(raw)
+        left.certain = True
     except (sqlite3.Error, OSError) as exc:
+        if in_the_log:
+            raise _not_yet(held.path, difference, exc) from exc
         left.failed = str(exc)
     return left
+
+
+def _not_yet(path: Path, difference: Difference, why: Exception | None) -> DatabaseBusy:
+    """Nothing is left while it is the only place of what was accepted: the next call tries again."""
+    return DatabaseBusy(
+        f"{difference.value}, and what it holds could not be saved yet",
+        record=str(path),
+        why=str(why) if why else "another program reads from it, or the disk is full",
+        hint="do not end this program; end the others that have the file open, make room, and repeat the operation",
+    )
+
+
+def alone(path: Path, me: forks.Kept) -> None:
+    """Let everybody else in this process leave the file. Raises: DatabaseBusy where one cannot."""
+    for one in forks.kept(path):
+        if one is not me and not one.leave(_WAIT_S, save=True):
+            raise _in_use("its files were removed or replaced", path)
 
 
 def left_behind(held: Held, difference: Difference) -> None:
@@ -102,25 +126,34 @@ def left_behind(held: Held, difference: Difference) -> None:
     """
     files = held.files
     assert files is not None
-    free = True
-    for one in forks.kept(held.path):
-        free = one.leave(_WAIT_S) and free
-    me = threading.get_ident()
-    with connections.changed:
-        free = free and connections.changed.wait_for(
-            lambda: not any(one.real == held.real and one.thread != me for one in connections.held), timeout=_WAIT_S
-        )
+    free = _closed(held)
     if not free:
-        raise DatabaseBusy(
-            f"{difference.value} while other threads of this program use it",
-            record=str(held.path),
-            hint="end what they do with the file, then repeat the operation",
-        )
+        raise _in_use(difference.value, held.path)
     if difference in (Difference.DATABASE, Difference.CUT):
         aside = free_name(held.path, "old-wal")
         files.forget_log(aside)
         if aside.exists():
             _log.warning("%s: the log beside it belongs to another file, or was cut; it is kept as %s", held.path, aside)
+
+
+def _in_use(what: str, path: Path) -> DatabaseBusy:
+    return DatabaseBusy(
+        f"{what} while other threads of this program use the database",
+        record=str(path),
+        hint="end what they do with the file, then repeat the operation",
+    )
+
+
+def _closed(held: Held) -> bool:
+    """Close every connection of this process to the file; False: one is in use."""
+    free = True
+    for one in forks.kept(held.path):
+        free = one.leave(_WAIT_S, save=False) and free
+    me = threading.get_ident()
+    with connections.listing:
+        return free and connections.changed.wait_for(
+            lambda: not any(one.real == held.real and one.thread != me for one in connections.open_now()), timeout=_WAIT_S
+        )
 
 
 def free_name(path: Path, what: str) -> Path:
@@ -131,22 +164,58 @@ def free_name(path: Path, what: str) -> Path:
 
 def _folded(raw: sqlite3.Connection, files: FileIdentity) -> bool:
     """Fold the open log into the database file, unless somebody may have begun another log for it."""
-    shared = files.index_is_same()  # then whoever has the file open, whatever log, waits for the same writer's lock
-    if not shared and (files.log_is_elsewhere() or not locks.bar(files.database_fd)):
+    if not files.index_is_same():
+        return _folded_alone(raw, files)
+    # Whoever has the file open, whatever log, waits for the same writer's lock. It is taken before anything is looked at:
+    # who was faster may have begun his own log under this index, and ours would be folded in as if it were that one.
+    if not locks.wait_for(lambda: locks.take_turn(files.index_fd)):
         return False
     try:
-        if not shared:
-            threading.Event().wait(_SETTLING_S)  # who got in just before the bar has made its log by now
-            if files.log_is_elsewhere():
-                return False
-        # RESTART has the writer's lock, or does nothing; behind it the next commit begins a log from its first page.
-        busy, frames, folded = raw.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-        return not busy and frames == folded
+        if not _writing(files):
+            return False
+        return not files.has_unsaved() or (_saved_all(raw, files) and _put_aside(files))
+    finally:
+        locks.end_writing(files.index_fd)
+        locks.give_turn(files.index_fd)
+
+
+def _folded_alone(raw: sqlite3.Connection, files: FileIdentity) -> bool:
+    """The same where the index is gone too: who comes now makes both anew, and knows nothing of our locks on the old one.
+
+    So only while nobody else has the database open, and nobody can open it.
+    """
+    if not locks.alone(files.database_fd):
+        return False
+    try:
+        return not files.log_is_elsewhere() and _saved_all(raw, files)
+    finally:
+        locks.alone_no_more(files.database_fd)
+
+
+def _writing(files: FileIdentity) -> bool:
+    return locks.wait_for(lambda: locks.keep_writing(files.index_fd))
+
+
+def _saved_all(raw: sqlite3.Connection, files: FileIdentity) -> bool:
+    if files.is_cut(files.header()):
+        return False  # the pages before the cut would be folded in, and those behind it not
+    try:
+        _, frames, folded = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     except sqlite3.Error:
         return False
-    finally:
-        if not shared:
-            locks.unbar(files.database_fd)
+    return bool(frames == folded)
+
+
+def _put_aside(files: FileIdentity) -> bool:
+    """A log that somebody has put there would be applied to the file by the next program that opens it alone."""
+    header = files.header()
+    if files.log_is_elsewhere() and header.frames == header.saved:  # else it is one that was begun by now
+        aside = free_name(files.path, "old-wal")
+        with suppress(FileNotFoundError):
+            if not files.put_aside(aside):
+                return True
+            _log.warning("%s: a log of something else was put beside it; it is kept as %s", files.path, aside)
+    return True
 
 
 def _has_unsent(raw: sqlite3.Connection) -> bool:

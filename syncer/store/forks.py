@@ -32,8 +32,11 @@ class Kept(Protocol):
 
     path: Path
 
-    def leave(self, wait_s: float) -> bool:
-        """Close them and remove no log; False when one is in use for longer than ``wait_s``, or must stay open."""
+    def leave(self, wait_s: float, *, save: bool) -> bool:
+        """Close them and remove no log; False when one is in use for longer than ``wait_s``, or must stay open.
+
+        ``save``: before, what only their log holds.
+        """
         ...
 
     def before_fork(self, wait_s: float) -> None:
@@ -103,13 +106,13 @@ def _none_open(until: float) -> None:
     me = threading.get_ident()
     lock = connections.opening
     while True:
-        with connections.changed:
+        with connections.listing:
             others = connections.changed.wait_for(
-                lambda: all(one.thread == me for one in connections.held), max(0.0, until - time.monotonic())
+                lambda: all(one.thread == me for one in connections.open_now()), max(0.0, until - time.monotonic())
             )
         if not acquired(lock, until - time.monotonic()):
             return
-        if not others or all(one.thread == me for one in connections.held):
+        if not others or all(one.thread == me for one in connections.open_now()):
             return
         released(lock)
 

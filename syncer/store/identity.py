@@ -12,6 +12,7 @@ import logging
 import os
 import struct
 import time
+from contextlib import suppress
 from enum import Enum
 from os import fstat, stat
 from pathlib import Path
@@ -22,7 +23,8 @@ from syncer.store.descriptors import Inode, inode_at, inode_of, open_on
 
 _log = logging.getLogger(__name__)
 
-_HEADER = struct.Struct("=8xI2xHI76xI")
+_HEADER = struct.Struct("=14xHI28x48xI")
+_HEADER_BYTES = 48  # of the two copies at the beginning of the index
 _QUIET_NS = 3_000_000_000  # the coarsest file times are 2 s apart: a folder younger than this may change unseen
 _LOG_HEADER, _FRAME_HEADER = 32, 24
 
@@ -40,10 +42,10 @@ class Difference(Enum):
 
 
 class Header(NamedTuple):
-    """The beginning of the ``-shm`` file. ``commits``: goes up by one in each; ``frames``: pages in the log that count;
-    ``saved``: how many of them are in the database file too."""
+    """The beginning of the ``-shm`` file. ``whole``: all of the header, which no two commits share. ``frames``: pages in the
+    log that count; ``saved``: how many of them are in the database file too."""
 
-    commits: int
+    whole: bytes
     page_size: int
     frames: int
     saved: int
@@ -54,8 +56,13 @@ class Header(NamedTuple):
         size = 65_536 if self.page_size == 1 else self.page_size
         return _LOG_HEADER + self.frames * (_FRAME_HEADER + size) if self.frames else 0
 
+    @property
+    def salts(self) -> bytes:
+        """What the log begins with that this header is about."""
+        return self.whole[32:40]
 
-NO_HEADER = Header(0, 0, 0, 0)
+
+NO_HEADER = Header(bytes(_HEADER_BYTES), 0, 0, 0)
 
 
 class FileIdentity:
@@ -65,8 +72,8 @@ class FileIdentity:
     """
 
     __slots__ = (
-        "_database", "_folder", "_folder_inode", "_index", "_links", "_log", "_logs", "_names", "_plain", "_quiet",
-        "database_fd", "index_fd", "log_fd", "path",
+        "_database", "_distrusted", "_folder", "_folder_inode", "_index", "_links", "_log", "_logged", "_logs", "_names",
+        "_plain", "_quiet", "database_fd", "index_fd", "log_fd", "numbers", "path",
     )  # fmt: skip
 
     def __init__(self, path: Path, *, logged: bool = True, before: frozenset[int] = frozenset()) -> None:
@@ -74,6 +81,7 @@ class FileIdentity:
         # SQLite puts the log beside the file that a link leads to, not beside the link.
         beside = os.path.realpath(path)
         self._names = (os.fspath(path), f"{beside}-wal", f"{beside}-shm")
+        self._logged = logged
         self._database = inode_at(self._names[0])
         self._log, self._index = (inode_at(self._names[1]), inode_at(self._names[2])) if logged else (None, None)
         # A link that leads to the database may lie in another folder; in Windows a folder's time is that of its creation.
@@ -82,9 +90,12 @@ class FileIdentity:
         self._quiet, self._folder_inode = 0, 0
         self._links = 1
         self._logs: list[int] = []
+        self.numbers: dict[int, Inode] = {}
+        """The descriptors that SQLite has opened for this connection, and the one of the index, which all share."""
+        self._distrusted = False
         self.database_fd, self.log_fd, self.index_fd = -1, -1, -1
         self._find(before)
-        self._witness()
+        self._hold()
 
     @property
     def inode(self) -> Inode | None:
@@ -103,37 +114,38 @@ class FileIdentity:
         It is not where a file was replaced while it was being opened, and where another connection of this process still
         has an index open that was removed: SQLite gives a second connection the index of the first.
         """
-        if self._database is None or not _countable():
-            return self._database is not None
-        wanted = ((self._database, self.database_fd), (self._log, self.log_fd), (self._index, self.index_fd))
-        return all(number >= 0 for inode, number in wanted if inode is not None)
+        if self._database is None or (self._logged and None in (self._log, self._index)):
+            return False
+        return not _countable() or self._has_numbers()
 
     def same(self, log_bytes: int = 0) -> bool:
-        """Whether everything is as it was: the cheap look (4 µs), which does not say what is different.
+        """Whether the names lead to what is open: the cheap look (3 µs), which does not say what is different.
 
-        Names (row 4 and 5 of the table in docs/guarantees.md): a file that was removed or replaced takes what is committed
-        with it. Number and length of the log: SQLite writes to that number, also when it is a file of the user's by now
-        (row 3), and behind the end that it remembers, also when the log was cut. Witnesses (rows 1 and 2): while they stand,
-        no lock of ours was dropped at any time since the last look; without the one on the database the next to close takes
-        itself for the last and removes the log, without those on the index two processes write at once.
+        A file that was removed or replaced takes what is committed with it. Number and length of the log: SQLite writes to
+        that number, also when it is a file of the user's by now, and behind the end that it remembers, also when the log
+        was cut.
         """
+        if self._distrusted:
+            return False
         try:
             # No name in a folder changes without the folder's own time, which nobody can set.
             folder = stat(self._folder)
-            if (folder.st_ctime_ns != self._quiet or folder.st_ino != self._folder_inode) and not self._names_lead_here(
-                folder
-            ):
+            quiet = folder.st_ctime_ns == self._quiet and folder.st_ino == self._folder_inode
+            if not quiet and not self._names_lead_here(folder):
                 return False
-            if self._log is None:
+            if self.log_fd < 0:  # no log; or no numbers to ask, in Windows
                 return True
-            if self.log_fd >= 0:
-                log = fstat(self.log_fd)
-                if log.st_ino != self._log[1] or log.st_dev != self._log[0] or log.st_size < log_bytes:
-                    return False
+            log = fstat(self.log_fd)
         except OSError:
             return False
-        # In Windows nobody can drop the locks of others, and there are no numbers to ask.
-        return self.log_fd < 0 or (locks.stands(self.database_fd) and locks.stands(self.index_fd))
+        return log.st_ino == self._log[1] and log.st_dev == self._log[0] and log.st_size >= log_bytes  # type: ignore[index]
+
+    def undisturbed(self, since: int) -> bool:
+        """For who reads: whether, besides, no lock was dropped; ``since``: ``locks.losses`` before the reading began.
+
+        Without SQLite's lock on its place in the log another process may write over what is being read.
+        """
+        return self.same() and (self.index_fd < 0 or (locks.stands(self.index_fd) and locks.losses == since))
 
     def _names_lead_here(self, folder: os.stat_result) -> bool:
         database = stat(self._names[0])
@@ -147,43 +159,36 @@ class FileIdentity:
             self._quiet, self._folder_inode = folder.st_ctime_ns, folder.st_ino
         return True
 
-    def difference(self, begun: Header | None = None) -> Difference | None:
-        """What is different, None when all is well by now: locks that were dropped are set again.
-
-        ``begun``: the header as it was when the transaction began that is open now, None when there is none.
-        """
-        if self._database is None or not self._numbers_are_ours():
+    def difference(self) -> Difference | None:
+        """What is different, None when all is well by now: locks that were dropped are set again."""
+        if self._database is None or self._distrusted or not self._numbers_are_ours():
             return Difference.DESCRIPTORS
-        held = self._log is None or locks.stands(self.index_fd)
         # Locks before names: once they are set again, nobody takes himself for the last one and removes what is looked at.
         shared = self.database_fd < 0 or locks.share(self.database_fd)
+        alive = self.index_fd < 0 or locks.keep_index(self.index_fd)
         found = self._renamed()
         if found is None and not shared:
             found = Difference.LOG  # somebody has the file alone, and is about to remove the log
-        if found is None and self._log is not None and self.index_fd >= 0:
-            found = self._index_lost(held, begun)
+        if found is None and not alive:
+            found = Difference.INDEX
+        if found is None and self.is_cut(self.header()):
+            found = Difference.CUT
         if found is None:
-            self._witness()
+            self._hold()
         return found
 
-    def committed(self, begun: Header) -> bool:
-        """Behind a COMMIT, where :meth:`same` has said no: whether it is in the files that the names lead to."""
-        held = locks.stands(self.index_fd)
-        if self.difference() is not None:
-            return False
-        if held:
-            return True
-        # Without the lock of the index another process may have committed over us, under the same number or a later one.
-        # Where the system does not tell whether the lock was dropped, a later number is most likely who came behind us.
-        since = (self.header().commits - begun.commits) & 0xFFFFFFFF
-        return since == 1 if locks.can_tell() else 0 < since < 2**31
+    def distrust(self) -> bool:
+        """After an error of SQLite's: whether one of its numbers is another file by now; nothing is the same then."""
+        self._distrusted = any(inode_of(number) != inode for number, inode in self.numbers.items())
+        return self._distrusted
 
     def header(self) -> Header:
         """The header of the index, read from the descriptor that SQLite has open. Zeros where there is none."""
         if self.index_fd < 0:
             return NO_HEADER
         try:
-            return Header(*_HEADER.unpack(os.pread(self.index_fd, _HEADER.size, 0)))
+            found = os.pread(self.index_fd, _HEADER.size, 0)
+            return Header(found[:_HEADER_BYTES], *_HEADER.unpack(found))
         except (OSError, struct.error):
             return NO_HEADER
 
@@ -199,14 +204,38 @@ class FileIdentity:
     def has_unsaved(self) -> bool:
         """Whether the log that is open holds commits that are not in the database file."""
         header = self.header()
-        return header.frames > header.saved
+        # Who has begun another log under the same index has found that all of this one was saved.
+        return header.frames > header.saved and self.is_log_of(header)
+
+    def is_log_of(self, header: Header) -> bool:
+        """Whether ``header`` is about the log that is open, and not about another one that was begun under its index."""
+        if self.log_fd < 0 or not header.frames:
+            return True
+        try:
+            return os.pread(self.log_fd, _LOG_HEADER, 0)[16:24] == header.salts
+        except OSError:
+            return False
+
+    def can_be_read(self) -> bool:
+        """Whether what the index says is in the log is there, or in the database file."""
+        header = self.header()
+        return header.frames == header.saved or self.is_log_of(header)
 
     def forget_log(self, aside: Path) -> None:
         """Move the log that is open to ``aside``, and remove its index, where their names still lead to them."""
-        if self.log_is_same():
-            os.replace(self._names[1], aside)
-        if self.index_is_same():
-            os.unlink(self._names[2])
+        with suppress(FileNotFoundError):  # another process was faster
+            if self.log_is_same():
+                os.replace(self._names[1], aside)
+        with suppress(FileNotFoundError):
+            if self.index_is_same():
+                os.unlink(self._names[2])
+
+    def put_aside(self, aside: Path) -> bool:
+        """Move what lies at the name of the log to ``aside``; an empty one harms nobody, and may be somebody's new one."""
+        if not os.path.getsize(self._names[1]):
+            return False
+        os.replace(self._names[1], aside)
+        return True
 
     def log_is_elsewhere(self) -> bool:
         """Whether there is a log at the name, and it is not the one that is open."""
@@ -224,6 +253,9 @@ class FileIdentity:
     def _find(self, before: frozenset[int] | None) -> None:
         """Find the numbers; ``before`` None: once more, after one of them went."""
         found = open_on((self._database, self._log, self._index))
+        if before is not None:
+            self.numbers = {number: inode for inode, numbers in found.items() for number in numbers - before}
+            self.numbers |= dict.fromkeys(found.get(self._index, ()), self._index) if self._index else {}
         if self._log is not None and before is not None:
             # SQLite opens a log for each connection. It shares the index, and may use a number of the database again.
             self._logs = sorted(found[self._log] - before)
@@ -232,10 +264,10 @@ class FileIdentity:
         self.index_fd = min(found[self._index], default=-1) if self._index is not None else -1
         self.log_fd = self._logs[0] if self._logs else -1
 
-    def _witness(self) -> None:
-        for number in (self.database_fd, self.index_fd):
-            if number >= 0:
-                locks.witness(number)
+    def _hold(self) -> None:
+        if self.index_fd >= 0:  # without a log SQLite needs the file to itself to write to it
+            locks.guard(self.database_fd, self.index_fd)
+            locks.witness(self.index_fd)
 
     def _numbers_are_ours(self) -> bool:
         """Whether SQLite still has the files open under its numbers; looks for others where connections were closed."""
@@ -246,6 +278,9 @@ class FileIdentity:
             self.log_fd = self._logs[0] if self._logs else -1
         if inode_of(self.database_fd) != self._database or (self._index and inode_of(self.index_fd) != self._index):
             self._find(None)
+        return self._has_numbers()
+
+    def _has_numbers(self) -> bool:
         wanted = ((self._database, self.database_fd), (self._log, self.log_fd), (self._index, self.index_fd))
         return all(number >= 0 for inode, number in wanted if inode is not None)
 
@@ -258,17 +293,6 @@ class FileIdentity:
         if not self.log_is_same():
             return Difference.LOG
         return None if self.index_is_same() else Difference.INDEX
-
-    def _index_lost(self, held: bool, begun: Header | None) -> Difference | None:
-        if not locks.keep_index(self.index_fd):
-            return Difference.INDEX
-        if held or begun is None:
-            return None
-        # The writer's lock was dropped inside the transaction. If nobody has it now, and nobody has committed, then nobody
-        # has written anything: a process that was on its way has not begun, and cannot any more.
-        if locks.keep_writing(self.index_fd) and self.header().commits == begun.commits:
-            return None
-        return Difference.OVERTAKEN
 
     def _linked(self, links: int) -> None:
         self._links = links

@@ -1,15 +1,22 @@
-"""POSIX locks on the files that SQLite has open, set and asked for on SQLite's own descriptors.
+"""Locks on the files that SQLite has open, set on SQLite's own descriptors.
 
-These locks belong to the process: whoever closes *any* descriptor of a file, also one that SQLite knows nothing of, drops
-all of the process's locks on it. SQLite is not told. So each of the files gets one lock more, the witness, on a byte that
-nobody else uses: while it is there, nothing of ours was dropped.
+SQLite's POSIX locks belong to the process: whoever closes *any* descriptor of a file, also one that SQLite knows nothing of,
+drops all of the process's locks on it, and SQLite is not told. Locks of an open file description (Linux) are dropped only
+with that description. So what must not be lost is locked once more in that way: that somebody has the database open
+(:func:`guard`), and that one process writes (:func:`take_turn`), which all processes of this program respect. Where a system
+has no such locks, SQLite's own are set again before each commit, which leaves the moments between.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,14 +27,26 @@ else:
     except ImportError:  # Windows: locks belong to handles there, and nobody can drop ours
         fcntl = None
 
-_PENDING = 0x40000000
 _SHARED_FIRST, _SHARED_SIZE = 0x40000002, 510
-_INDEX_WRITE, _INDEX_ALIVE = 120, 128  # bytes of the -shm file: the writer's lock, and "somebody has it open"
+_TURN_BYTE = 2**60  # of the -shm file, far behind its end: SQLite does not know of it
+_FIRST_WAIT_S, _LONGEST_WAIT_S, _PATIENCE_S = 0.00005, 0.01, 10.0
+_INDEX_WRITE, _INDEX_READ, _INDEX_ALIVE = 120, 124, 128
+"""Bytes of the -shm file: the writer's lock, those of who reads from the log, and "somebody has it open"."""
 
 _FLOCK = "hhqqi4x"  # struct flock of 64-bit Linux
 _HAVE_LOCKS = bool(fcntl)
-_CAN_ASK = _HAVE_LOCKS and sys.platform == "linux" and struct.calcsize("P") == 8 and hasattr(fcntl, "F_OFD_GETLK")
-_UNLOCKED = fcntl.F_UNLCK if _HAVE_LOCKS else 0
+_CAN_HOLD = _HAVE_LOCKS and sys.platform == "linux" and struct.calcsize("P") == 8 and hasattr(fcntl, "F_OFD_SETLK")
+
+
+def _asked(kind: str, first: int, size: int) -> bytes:
+    return struct.pack(_FLOCK, getattr(fcntl, kind), 0, first, size, 0) if _CAN_HOLD else b""
+
+
+_SHARE, _UNSHARE = _asked("F_RDLCK", _SHARED_FIRST, _SHARED_SIZE), _asked("F_UNLCK", _SHARED_FIRST, _SHARED_SIZE)
+_ALONE = _asked("F_WRLCK", _SHARED_FIRST, _SHARED_SIZE)
+_ALIVE = _asked("F_RDLCK", _INDEX_ALIVE, 1)
+_READ = _asked("F_WRLCK", _INDEX_READ, 4)
+_TURN, _NO_TURN = _asked("F_WRLCK", _TURN_BYTE, 1), _asked("F_UNLCK", _TURN_BYTE, 1)
 
 _witness = 0
 _question = b""
@@ -37,8 +56,7 @@ def _choose_witness() -> None:
     """A byte of this process alone: no file is as long, and two processes do not meet in 2**60."""
     global _witness, _question
     _witness = 2**61 + int.from_bytes(os.urandom(7), "big") * 16
-    if _CAN_ASK:
-        _question = struct.pack(_FLOCK, fcntl.F_WRLCK, 0, _witness, 1, 0)
+    _question = _asked("F_WRLCK", _witness, 1)
 
 
 _choose_witness()
@@ -46,33 +64,89 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_choose_witness)  # the child has none of the parent's locks
 
 
+def guard(database: int, index: int) -> None:
+    """From here on no other program takes itself for the last one to close, and removes the log, or makes the index anew."""
+    if _CAN_HOLD:
+        for descriptor, what in ((database, _SHARE), (index, _ALIVE)):
+            _held(descriptor, what)
+
+
+def unguard(database: int) -> None:
+    """The end of :func:`guard`, right before the connection is closed: SQLite itself may take it for the last one."""
+    if _CAN_HOLD:
+        _held(database, _UNSHARE)
+
+
+def take_turn(index: int) -> bool:
+    """The right to write to the file, among all processes of this program, until :func:`give_turn`; False: not now.
+
+    True also where there is no such lock, or ``index`` is none of ours by now: that is found out before the commit.
+    """
+    if not _CAN_HOLD or index < 0:
+        return True
+    try:
+        fcntl.fcntl(index, fcntl.F_OFD_SETLK, _TURN)
+    except OSError as exc:
+        return exc.errno not in (errno.EAGAIN, errno.EACCES)
+    return True
+
+
+def wait_for(lock: Callable[[], bool]) -> bool:
+    """Whether ``lock`` could be had within some seconds."""
+    until, pause_s = time.monotonic() + _PATIENCE_S, _FIRST_WAIT_S
+    while not lock():
+        if time.monotonic() > until:
+            return False
+        threading.Event().wait(pause_s)
+        pause_s = min(pause_s * 2, _LONGEST_WAIT_S)
+    return True
+
+
+def give_turn(index: int) -> None:
+    """The end of :func:`take_turn`."""
+    if _CAN_HOLD:
+        _held(index, _NO_TURN)
+
+
+def is_unread(index: int) -> bool:
+    """Whether nobody, in any process, reads from the log: where that is not known, False."""
+    if not _HAVE_LOCKS:
+        return True
+    try:
+        return _CAN_HOLD and fcntl.fcntl(index, fcntl.F_OFD_GETLK, _READ)[0] == fcntl.F_UNLCK
+    except OSError:
+        return False
+
+
+losses = 0
+"""How often in this process a witness was found to be gone: another thread may set it again before this one looks."""
+
+
 def witness(descriptor: int) -> None:
-    """Set the witness on a file."""
-    _lock(descriptor, _witness, 1)
+    """Set a lock that nobody needs: while it is there, no lock of this process on that file was dropped."""
+    global losses
+    if not stands(descriptor):
+        losses += 1  # before it is set again
+        _lock(descriptor, _witness, 1)
 
 
 def stands(descriptor: int) -> bool:
-    """Whether the witness is still there: then no lock of this process on that file was dropped since it was set.
-
-    Also False where ``descriptor`` was closed, or is another file by now, and where the system cannot tell: then each lock
-    has to be set again, which costs more and proves less.
-    """
+    """Whether the witness is still there. False too where the system cannot tell."""
     if not _HAVE_LOCKS:
         return True
-    if not _CAN_ASK:
+    if not _CAN_HOLD or descriptor < 0:
         return False
     try:
-        # Locks of "open file descriptions" are strangers to those of the process itself, so that asking for one of them
-        # tells of ours too. Nothing is locked by asking.
+        # To a description the process itself is a stranger, so that asking for its lock tells of ours. Nothing is locked.
         answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _question)
     except OSError:
         return False
-    return answer[0] != _UNLOCKED
+    return answer[0] != fcntl.F_UNLCK
 
 
 def can_tell() -> bool:
-    """Whether this system tells that a lock was dropped."""
-    return _CAN_ASK or not _HAVE_LOCKS
+    """Whether this system has locks that nobody can drop, and tells of those that were."""
+    return _CAN_HOLD or not _HAVE_LOCKS
 
 
 def share(descriptor: int) -> bool:
@@ -86,50 +160,64 @@ def keep_index(descriptor: int) -> bool:
 
 
 def keep_writing(descriptor: int) -> bool:
-    """The writer's lock, set again for a transaction that had it; False: another process writes."""
+    """The writer's lock, which this process must have had, or where nobody in it writes; False: another process has it."""
     return _lock(descriptor, _INDEX_WRITE, 1, exclusive=True)
 
 
-def bar(descriptor: int) -> bool:
-    """Keep other processes from opening the database until :func:`unbar`; False: one is doing so now."""
-    return _lock(descriptor, _PENDING, 1, exclusive=True)
+def end_writing(descriptor: int) -> None:
+    """The end of :func:`keep_writing`."""
+    _unlock(descriptor, _INDEX_WRITE)
 
 
-def unbar(descriptor: int) -> None:
-    """The end of :func:`bar`."""
-    if _HAVE_LOCKS:
-        fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, _PENDING)
+def alone(database: int) -> bool:
+    """The database file for this process alone until :func:`alone_no_more`; False: others have it open, or may have."""
+    if not _CAN_HOLD:
+        return False
+    _unlock(database, _SHARED_FIRST, _SHARED_SIZE)  # the process's own lock is in the way too
+    if _held(database, _ALONE):
+        return True
+    share(database)
+    return False
+
+
+def alone_no_more(database: int) -> None:
+    """The end of :func:`alone`."""
+    _held(database, _SHARE)
+    share(database)
 
 
 def keep_log(descriptor: int) -> bool:
     """From here on, no connection of this process that is closed takes itself for the last one and removes the log.
 
-    A lock that is not the process's but the descriptor's stands in SQLite's way, until SQLite closes the descriptor. False:
-    there are no such locks here.
+    False: there are no such locks here.
     """
-    if not _CAN_ASK:
+    return _CAN_HOLD and _held(descriptor, _SHARE)
+
+
+def _held(descriptor: int, what: bytes) -> bool:
+    if descriptor < 0:
         return False
-    shared = struct.pack(_FLOCK, fcntl.F_RDLCK, 0, _SHARED_FIRST, _SHARED_SIZE, 0)
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, shared)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, what)
     except OSError:
         return False
     return True
 
 
-def exclusive(descriptor: int) -> bool:
-    """The database file for this process alone, as far as SQLite anywhere is concerned; False: somebody has it open."""
-    if not _HAVE_LOCKS:
-        return True
-    return bar(descriptor) and _lock(descriptor, _SHARED_FIRST, _SHARED_SIZE, exclusive=True)
-
-
 def _lock(descriptor: int, first: int, size: int, *, exclusive: bool = False) -> bool:
     if not _HAVE_LOCKS:
         return True
+    if descriptor < 0:
+        return False
     kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     try:
         fcntl.lockf(descriptor, kind | fcntl.LOCK_NB, size, first)
     except OSError:
         return False
     return True
+
+
+def _unlock(descriptor: int, first: int, size: int = 1) -> None:
+    if _HAVE_LOCKS and descriptor >= 0:
+        with suppress(OSError):
+            fcntl.lockf(descriptor, fcntl.LOCK_UN, size, first)

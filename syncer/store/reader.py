@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from syncer.errors import DatabaseBusy, DatabaseError, QueryError
-from syncer.store import connections, version
+from syncer.store import connections, locks, version
 from syncer.store.connections import Held
 from syncer.store.faults import translated, translating
 
@@ -184,13 +184,14 @@ class Reader:
         """
         assert self._held.files is not None
         for _ in range(_READS):
+            since = locks.losses
             try:
                 result = read()
             except sqlite3.Error:
-                if self._is_same():
+                if self._is_same(since):
                     raise
             else:
-                if self._is_same():
+                if self._is_same(since):
                     return result
             if self._settled is not None or self._held.files.difference() is not None:
                 break
@@ -200,10 +201,10 @@ class Reader:
             hint="run it again; a user who may write to the folder of the database can always read",
         )
 
-    def _is_same(self) -> bool:
+    def _is_same(self, since: int) -> bool:
         if self._settled is not None:
             return _settled(self.path) == self._settled
-        return self._held.files is not None and self._held.files.same()
+        return self._held.files is not None and self._held.files.undisturbed(since)
 
     def close(self) -> None:
         """Close the connection."""

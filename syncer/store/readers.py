@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from syncer.store import connections, forks, version
+from syncer.store import connections, forks, locks, version
 from syncer.store.connections import Held
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class _Reader:
             version.check(connection, path)
 
         self.turn = threading.RLock()
-        self.held: Held = connections.opened(path, connections.address(path), prepare, busy_ms=busy_ms, exact=True)
+        self.held: Held = connections.opened(path, connections.address(path), prepare, busy_ms=busy_ms)
         assert self.held.connection is not None
         assert self.held.files is not None
         self.connection, self.files = self.held.connection, self.held.files
@@ -62,15 +62,16 @@ class Readers:
             reader: _Reader | None = getattr(self._local, "reader", None)
             if reader is None:
                 reader = self._added()
+            since = locks.losses
             with reader.turn:
-                if reader.is_open and reader.files.same():
+                if reader.is_open and reader.files.undisturbed(since):
                     try:
                         result = work(reader.connection)
                     except sqlite3.Error:
-                        if reader.files.same():
+                        if not reader.files.distrust() and reader.files.undisturbed(since):
                             raise
                     else:
-                        if reader.files.same():
+                        if reader.files.undisturbed(since):
                             return result
                 if reader.is_open and reader.files.difference() is None:
                     continue  # a lock was dropped, and is set again

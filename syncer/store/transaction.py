@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from syncer.errors import DatabaseError
@@ -22,6 +22,11 @@ class Transaction:
         self._cursor = connection.cursor()
         self._begun = begun
         self.durable = False
+
+    def close(self) -> None:
+        """Let go of the connection: SQLite keeps one open, behind its close, of which a statement is kept."""
+        with suppress(sqlite3.ProgrammingError):  # the connection was closed inside the transaction
+            self._cursor.close()
 
     def require(self) -> None:
         """Raises: DatabaseError when SQLite has undone the transaction on its own: what follows would stand for itself."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from syncer.errors import DatabaseError
-from syncer.store import connections, version
+from syncer.errors import DatabaseBusy, DatabaseError
+from syncer.store import connections, locks, version
 from syncer.store.barriers import barriers
 from syncer.store.connections import Held
 from syncer.store.identity import NO_HEADER, Difference, Header
@@ -37,6 +37,10 @@ class Writer:
         self._begun: Header = NO_HEADER
         self._fold_at = 0
         self._commits = 0
+        self._has_turn = False
+        self._losses = locks.losses
+        self.spoiled = False
+        """What SQLite keeps in memory may be of another time than the file: to be closed, not used."""
         self.closing = False
         """It is being closed, or an interrupt came while it was."""
 
@@ -44,60 +48,136 @@ class Writer:
             version.check(raw, path)  # before a pragma could change somebody else's file
             prepared(raw, durability, busy_ms)
 
-        self.held = connections.opened(path, connections.address(path), prepare, busy_ms=busy_ms, exact=True)
+        self.held = connections.opened(path, connections.address(path), prepare, busy_ms=busy_ms)
         assert self.held.connection is not None
         assert self.held.files is not None
         self.connection, self.files = self.held.connection, self.held.files
+        self._cursor = self.connection.cursor()
+        self._others = 0
+        try:
+            self._require_log()
+        except BaseException:
+            self.close_quietly()
+            raise
+
+    def _require_log(self) -> None:
+        """The index must be about the log that the name leads to. Raises: DatabaseBusy, sqlite3.Error.
+
+        It is not where a log was removed while others have it open: whoever goes on with the index would write his pages
+        far behind the beginning of a new log, where nobody looks for them who opens the file after a crash. Once all of the
+        old log is saved, and nobody reads from it, the next commit begins the new one from its first page.
+        """
+        if self.files.is_log_of(self.files.header()):
+            return
+        if not self.rewritten(self._can_restart) or not self.files.is_log_of(self.files.header()):
+            raise DatabaseBusy(
+                "the log of the database was removed or replaced while another program has it open",
+                record=str(self._path),
+                hint="end that program, or let it write or close the file, then repeat the operation",
+            )
+
+    def _can_restart(self) -> bool:
+        header = self.files.header()
+        return header.frames == header.saved and locks.is_unread(self.files.index_fd)
 
     def same(self) -> bool:
         """Whether the names still lead to what is open, and no lock was dropped; dropped ones are set again."""
-        return self.files.same() or self.files.difference() is None
+        return self.files.same(self.files.header().log_bytes) or self.files.difference() is None
 
     def begin(self) -> None:
-        """Begin a write transaction, alone among all processes."""
+        """Begin a write transaction, alone among all processes. Raises: sqlite3.Error, DatabaseBusy."""
+        self.release()
+        if not locks.stands(self.files.index_fd):
+            self.files.difference()
+        self._losses, before = locks.losses, self.files.header()
         self.connection.execute("BEGIN IMMEDIATE")
-        self._begun = self.files.header()  # stands still until our commit: nobody else may write
+        now = self.files.header()
+        self._has_turn = True  # noted before it is done: an interrupt must not leave it to the next transaction
+        if not locks.take_turn(self.files.index_fd) and not locks.wait_for(lambda: locks.take_turn(self.files.index_fd)):
+            self._has_turn = False
+            raise DatabaseBusy("the database is being written by another process", record=str(self._path))
+        # From here on no process of this program writes but this one. SQLite has read the state that ``now`` is of, unless
+        # its lock was dropped meanwhile: then only if nobody has committed since before it looked.
+        self._begun = self.files.header()
+        if self._begun.whole != (now if self._kept_locks() else before).whole:
+            self.spoiled = True
+        self._others = self._count_of_others()
 
     def difference(self) -> Difference | None:
         """Right before a COMMIT: what is different from when the transaction began; None: it may go on."""
-        if self.files.same(self._begun.log_bytes):
-            return None
-        return Difference.CUT if self.files.is_cut(self._begun) else self.files.difference(self._begun)
+        now = self.files.header()
+        if not self.files.same(now.log_bytes):
+            found = self.files.difference()
+            if found is not None:
+                return found
+        # Other programs know only SQLite's lock. The count of commits alone would not tell of one: who makes the index
+        # anew begins at nought.
+        if not self._kept_locks() and now.whole != self._begun.whole:
+            self.spoiled = True
+        return Difference.OVERTAKEN if self.spoiled else None
+
+    def _kept_locks(self) -> bool:
+        """Whether no lock was dropped since the transaction began."""
+        return locks.stands(self.files.index_fd) and self._losses == locks.losses
 
     def is_durable(self) -> bool:
         """Right behind a COMMIT: whether it is in the files that the names lead to."""
         self._commits += 1
-        return self.files.same() or self.files.committed(self._begun)
+        self.release()
+        if self.files.same() and locks.can_tell():
+            return True
+        # If nobody has committed since, what is in the files is ours, and not written over.
+        return self.files.difference() is None and self._count_of_others() == self._others
 
-    def rewritten(self) -> bool:
+    def _count_of_others(self) -> int:
+        """Changes when somebody else has committed: SQLite compares the header of the index with its own, byte for byte."""
+        (count,) = self._cursor.execute("PRAGMA data_version").fetchone()
+        return int(count)
+
+    def rewritten(self, unless: Callable[[], bool] | None = None) -> bool:
         """Commit one page as it is; whether that went well.
 
         Behind a COMMIT that failed this makes it certain that nothing of it is found by whoever opens the file next: its
         frames may stand in the log, complete, while the disk has refused to say so, and this writes over them. (An empty
         transaction writes nothing; a pragma with the value that is there already writes a page.) Behind a folded log it
-        begins the log from its first page.
+        begins the log from its first page. ``unless``: asked right before the commit; False: better not.
         """
         try:
-            (number,) = self.connection.execute("PRAGMA user_version").fetchone()
-            self.connection.execute("BEGIN IMMEDIATE")
-            self.connection.execute(f"PRAGMA user_version={number}")
-            if self.files.same() or self.files.difference() is None:
-                self.connection.execute("COMMIT")
+            self.begin()
+            (number,) = self._cursor.execute("PRAGMA user_version").fetchone()
+            self._cursor.execute(f"PRAGMA user_version={number}")
+            if self.difference() is None and (unless is None or unless()):
+                self._cursor.execute("COMMIT")
+                self.release()
                 return True
         except sqlite3.Error:
             pass
         self.undo()
         return False
 
+    def release(self) -> None:
+        """Give the turn back that :meth:`begin` has taken."""
+        if self._has_turn:
+            locks.give_turn(self.files.index_fd)
+            self._has_turn = False
+
     def undo(self) -> None:
         """End a transaction that is open, if there is one."""
+        # Where SQLite's lock was dropped and another process has committed, SQLite takes the pages that it has read for
+        # those of the new state; and it clears the end of the index, which it must not do while somebody writes there.
+        if self.files.index_fd >= 0 and not self._kept_locks():
+            self.spoiled = True
         if self.connection.in_transaction:  # after "disk full" SQLite has undone it on its own
+            if not self._has_turn:
+                self._has_turn = True
+                locks.wait_for(lambda: locks.take_turn(self.files.index_fd))
             with suppress(sqlite3.Error):
                 self.connection.execute("ROLLBACK")
+        self.release()
 
     def fold_if_due(self) -> None:
         """Fold the log into the database file once it has grown, so that it stays bounded."""
-        header = self._begun
+        header = self._begun  # of one commit ago: near enough
         if self.files.index_fd >= 0:
             due = header.frames - header.saved >= _FOLD_AFTER_PAGES and header.frames >= self._fold_at
         else:
@@ -119,10 +199,10 @@ class Writer:
             )
         second = self._second.connection
         assert second is not None
-        self.connection.execute("BEGIN IMMEDIATE")
+        self.begin()
         try:
-            if not self.same():
-                yield False
+            if self.difference() is not None or (self._second.files is not None and self._second.files.distrust()):
+                yield False  # SQLite would write the pages to whatever file has the number
                 return
             _, frames, folded = second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             yield frames == folded
@@ -144,6 +224,9 @@ class Writer:
     def close(self) -> None:
         """Close both; SQLite folds the log and removes it when nobody else has the file open."""
         self.closing = True
+        with suppress(sqlite3.ProgrammingError):  # closed before, and interrupted
+            self.undo()
+            self._cursor.close()
         if self._second is not None:
             connections.close(self._second)
         connections.close(self.held)
@@ -151,6 +234,9 @@ class Writer:
     def close_quietly(self) -> bool:
         """Close both, and remove no log: what the names lead to is not what is open. False: that cannot be done here."""
         self.closing = True
+        with suppress(sqlite3.ProgrammingError):  # closed before, and interrupted
+            self.undo()
+            self._cursor.close()
         first = self._second is None or connections.close_quietly(self._second)
         return connections.close_quietly(self.held) and first
 

@@ -91,6 +91,7 @@ class Program:
         self.random = Random(f"{seed}-{name}")
         self._durability, self._pause_s = durability, pause_s
         self._numbers = count()
+        self.told: set[str] = set()
         self._gate = Gate()
         self._halt = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -135,6 +136,9 @@ class Program:
             word = "unknown"
         except SyncerError as exc:
             word, code = "no", exc.code
+            if exc.what not in self.told:  # once each: the parent shows the end of it where a round fails
+                self.told.add(exc.what)
+                sys.stderr.write(f"{time.monotonic_ns()} no: {exc} {exc.__cause__!r}\n")
         except Exception as exc:  # noqa: BLE001 - whatever is no error of ours is told as such
             word, code = "no", f"raw-{type(exc).__name__}"
             sys.stderr.write(f"{time.monotonic_ns()} raw: {exc!r}\n")

@@ -60,7 +60,7 @@ def test_an_interrupt_in_a_call_leaves_a_workspace_that_works(
 
     count = everywhere(lambda: use(ws), after)
     ws.close()
-    assert not [one for one in connections.held if one.path == path]
+    assert not [one for one in connections.open_now() if one.path == path]
     assert rows(path, "SELECT count(*) FROM outbox") == [(count,)]
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
 
