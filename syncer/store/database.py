@@ -64,8 +64,8 @@ class Database:
 
     def _open(self, *, look: bool) -> Writer:
         """The writer; ``look``: at files that the names lead to. A look before COMMIT is made in any case."""
-        if self._writer is not None and self._writer.connection.in_transaction:
-            self._writer.undo()  # an interrupt came while it was being undone
+        if self._writer is not None and not self._writer.closing:
+            self._writer.undo()  # an interrupt may have come while it was being undone
         if self._writer is not None and (self._writer.closing or self._writer.spoiled):
             self._close_writer()
         if self._writer is not None and look and not self._writer.same():
@@ -81,7 +81,7 @@ class Database:
         True: all that was committed here is surely in the file that is there now.
         """
         writer = self._writer
-        if writer is not None:
+        if writer is not None and not writer.closing:
             writer.undo()  # an interrupt may have come before
         if writer is not None and held is not writer.held and not writer.same():
             return self._follow(writer.held)  # a reader has seen it first; what is to be saved is in the writer's log
@@ -202,7 +202,9 @@ class Database:
                 raise self._unknown("the disk failed in the commit, and again when it was to be undone", str(exc)) from exc
         elif not is_of_one(exc):
             writer.files.distrust()
-            difference = None if writer.files.same() else writer.files.difference()
+            difference = writer.files.difference()
+            if difference is None and writer.files.is_surely_cut():
+                difference = Difference.CUT
             if difference is not None:
                 raise self._moved(difference) from exc
 

@@ -9,6 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such numbers
+    fcntl = None  # type: ignore[assignment]
+
 Inode = tuple[int, int]
 _FOLDERS = ("/proc/self/fd", "/dev/fd")
 _MOST = 4096  # looked at one by one where no folder lists them
@@ -30,6 +35,16 @@ def inode_of(descriptor: int) -> Inode | None:
     except (OSError, OverflowError):
         return None
     return found.st_dev, found.st_ino
+
+
+def may_write(number: int) -> bool:
+    """Whether an open file was opened for reading and writing."""
+    if fcntl is None:
+        return True
+    try:
+        return fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+    except OSError:
+        return False
 
 
 def open_on(wanted: Iterable[Inode | None]) -> dict[Inode, set[int]]:

@@ -62,6 +62,8 @@ def settled(files: FileIdentity) -> Difference | None:
     until = 500
     while True:
         found = files.difference()
+        if found is None and files.is_surely_cut():
+            return Difference.CUT
         if found is not Difference.LOG or not files.log_is_same() or not until:
             return found
         until -= 1
@@ -126,13 +128,14 @@ def left_behind(held: Held, difference: Difference) -> None:
     """
     files = held.files
     assert files is not None
+    useless = difference is Difference.DATABASE or files.is_cut_into_saved()
     free = _closed(held)
     if not free:
         raise _in_use(difference.value, held.path)
     if difference in (Difference.DATABASE, Difference.CUT):
-        aside = free_name(held.path, "old-wal")
+        aside = free_name(held.path, "old-wal") if useless else None
         files.forget_log(aside)
-        if aside.exists():
+        if aside is not None and aside.exists():
             _log.warning("%s: the log beside it belongs to another file, or was cut; it is kept as %s", held.path, aside)
 
 

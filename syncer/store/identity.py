@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from syncer.store import locks
-from syncer.store.descriptors import Inode, inode_at, inode_of, open_on
+from syncer.store.descriptors import Inode, inode_at, inode_of, may_write, open_on
 
 _log = logging.getLogger(__name__)
 
@@ -171,11 +171,16 @@ class FileIdentity:
             found = Difference.LOG  # somebody has the file alone, and is about to remove the log
         if found is None and not alive:
             found = Difference.INDEX
-        if found is None and self.is_cut(self.header()):
-            found = Difference.CUT
         if found is None:
             self._hold()
         return found
+
+    def has_index(self) -> bool:
+        """Whether the number of the index still is the index; another one is looked for where not."""
+        if self.index_fd < 0 or inode_of(self.index_fd) == self._index:
+            return True
+        self._find(None)
+        return self.index_fd >= 0
 
     def distrust(self) -> bool:
         """After an error of SQLite's: whether one of its numbers is another file by now; nothing is the same then."""
@@ -201,6 +206,18 @@ class FileIdentity:
         except OSError:
             return False
 
+    def is_surely_cut(self) -> bool:
+        """The same while nobody writes: SQLite shortens a log that was long before it says so. Not inside a transaction."""
+        if not self.is_cut(self.header()):
+            return False
+        if not locks.wait_for(lambda: locks.take_turn(self.index_fd)):
+            return False
+        try:
+            return locks.wait_for(lambda: locks.keep_writing(self.index_fd)) and self.is_cut(self.header())
+        finally:
+            locks.end_writing(self.index_fd)
+            locks.give_turn(self.index_fd)
+
     def has_unsaved(self) -> bool:
         """Whether the log that is open holds commits that are not in the database file."""
         header = self.header()
@@ -221,10 +238,17 @@ class FileIdentity:
         header = self.header()
         return header.frames == header.saved or self.is_log_of(header)
 
-    def forget_log(self, aside: Path) -> None:
-        """Move the log that is open to ``aside``, and remove its index, where their names still lead to them."""
+    def is_cut_into_saved(self) -> bool:
+        """Whether the log is shorter than what of it is in the database file: what is left of it is older than that."""
+        return self.is_cut(self.header()._replace(frames=self.header().saved))
+
+    def forget_log(self, aside: Path | None) -> None:
+        """Move the log that is open to ``aside``, and remove its index, where their names still lead to them.
+
+        Without ``aside`` the log stays: who opens it next makes the index anew, of all that is whole in it.
+        """
         with suppress(FileNotFoundError):  # another process was faster
-            if self.log_is_same():
+            if aside is not None and self.log_is_same():
                 os.replace(self._names[1], aside)
         with suppress(FileNotFoundError):
             if self.index_is_same():
@@ -258,10 +282,10 @@ class FileIdentity:
             self.numbers |= dict.fromkeys(found.get(self._index, ()), self._index) if self._index else {}
         if self._log is not None and before is not None:
             # SQLite opens a log for each connection. It shares the index, and may use a number of the database again.
-            self._logs = sorted(found[self._log] - before)
+            self._logs = sorted(found[self._log] - before, key=_as_sqlite)
         if self._database is not None:
-            self.database_fd = min(found[self._database], default=-1)
-        self.index_fd = min(found[self._index], default=-1) if self._index is not None else -1
+            self.database_fd = min(found[self._database], key=_as_sqlite, default=-1)
+        self.index_fd = min(found[self._index], key=_as_sqlite, default=-1) if self._index is not None else -1
         self.log_fd = self._logs[0] if self._logs else -1
 
     def _hold(self) -> None:
@@ -302,6 +326,11 @@ class FileIdentity:
                 self.path,
                 links,
             )
+
+
+def _as_sqlite(number: int) -> tuple[bool, int]:
+    """Sorts descriptors that may be SQLite's before those of who only reads, and closes them again soon."""
+    return not may_write(number), number
 
 
 def _countable() -> bool:

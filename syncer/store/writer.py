@@ -82,12 +82,14 @@ class Writer:
 
     def same(self) -> bool:
         """Whether the names still lead to what is open, and no lock was dropped; dropped ones are set again."""
-        return self.files.same(self.files.header().log_bytes) or self.files.difference() is None
+        if self.files.same(self.files.header().log_bytes):
+            return True
+        return self.files.difference() is None and not self.files.is_surely_cut()
 
     def begin(self) -> None:
         """Begin a write transaction, alone among all processes. Raises: sqlite3.Error, DatabaseBusy."""
         self.release()
-        if not locks.stands(self.files.index_fd):
+        if not (self.files.has_index() and locks.stands(self.files.index_fd)):
             self.files.difference()
         self._losses, before = locks.losses, self.files.header()
         self.connection.execute("BEGIN IMMEDIATE")
@@ -105,14 +107,16 @@ class Writer:
 
     def difference(self) -> Difference | None:
         """Right before a COMMIT: what is different from when the transaction began; None: it may go on."""
-        now = self.files.header()
+        now = self.files.header() if self.files.has_index() else self._begun
         if not self.files.same(now.log_bytes):
             found = self.files.difference()
+            if found is None and self.files.is_cut(now):
+                found = Difference.CUT
             if found is not None:
                 return found
-        # Other programs know only SQLite's lock. The count of commits alone would not tell of one: who makes the index
-        # anew begins at nought.
-        if not self._kept_locks() and now.whole != self._begun.whole:
+        # Nobody else has written since the beginning. The turn may have been lost with its number, and other programs know
+        # only SQLite's lock. The count of commits alone would not tell: who makes the index anew begins at nought.
+        if not (self.files.has_index() and locks.take_turn(self.files.index_fd)) or now.whole != self._begun.whole:
             self.spoiled = True
         return Difference.OVERTAKEN if self.spoiled else None
 
@@ -165,6 +169,8 @@ class Writer:
         """End a transaction that is open, if there is one."""
         # Where SQLite's lock was dropped and another process has committed, SQLite takes the pages that it has read for
         # those of the new state; and it clears the end of the index, which it must not do while somebody writes there.
+        if not self.connection.in_transaction and not self._has_turn:
+            return
         if self.files.index_fd >= 0 and not self._kept_locks():
             self.spoiled = True
         if self.connection.in_transaction:  # after "disk full" SQLite has undone it on its own
