@@ -51,7 +51,6 @@ changed = threading.Condition(listing)
 _noted: dict[int, weakref.ref[Held]] = {}
 _lost: set[str] = set()
 _given_up: set[Inode] = set()
-_pending: dict[str, dict[int, Inode]] = {}
 
 
 def open_now() -> list[Held]:
@@ -89,7 +88,7 @@ def opened(path: Path, uri: str, prepare: Prepare, *, busy_ms: int = BUSY_MS) ->
 
 def close(one: Held) -> None:
     """Close a connection, which undoes what it has not committed. May be done again where it was broken off."""
-    numbers = _pending.get(one.real, {}) | (one.files.numbers if one.files is not None else {})
+    numbers = one.files.numbers if one.files is not None else {}
     if one.connection is None or all(inode_of(number) == inode for number, inode in numbers.items()):
         _closed(one)
         return
@@ -100,9 +99,7 @@ def close(one: Held) -> None:
 
 
 def _closed(one: Held) -> None:
-    numbers = {}
     if one.files is not None:
-        numbers = _pending.pop(one.real, {}) | one.files.numbers
         one.files.numbers = {}  # before it is done: they may be given to other files from here on
         with listing:
             alone = all(
@@ -114,11 +111,6 @@ def _closed(one: Held) -> None:
             locks.unguard(one.files.database_fd)
     if one.connection is not None:
         one.connection.close()
-    if one.files is not None:
-        # SQLite keeps a descriptor open while another connection has locks on the file, and closes it later.
-        left = {number: inode for number, inode in numbers.items() if inode_of(number) == inode}
-        if left:
-            _pending[one.real] = left
     with listing:
         _noted.pop(id(one), None)
         changed.notify_all()
@@ -228,7 +220,6 @@ def after_fork_in_child() -> None:
     global changed, listing, opening
     opening, listing = threading.RLock(), threading.RLock()
     changed = threading.Condition(listing)
-    _pending.clear()
     for one in open_now():
         _lost.add(one.real)
         _immortal(one)

@@ -23,7 +23,7 @@ from syncer.store import follow, forks, version
 from syncer.store.connections import BUSY_MS as BUSY_MS
 from syncer.store.connections import Held
 from syncer.store.faults import translating
-from syncer.store.identity import Difference
+from syncer.store.header import Difference
 from syncer.store.readers import Readers
 from syncer.store.statement import Statement as Statement
 from syncer.store.together import Moved, Together, is_of_one

@@ -21,7 +21,8 @@ from syncer import clock
 from syncer.errors import DatabaseBusy
 from syncer.store import connections, forks, locks
 from syncer.store.connections import Held
-from syncer.store.identity import Difference, FileIdentity
+from syncer.store.header import Difference
+from syncer.store.identity import FileIdentity
 
 _log = logging.getLogger(__name__)
 
@@ -128,14 +129,13 @@ def left_behind(held: Held, difference: Difference) -> None:
     """
     files = held.files
     assert files is not None
-    useless = difference is Difference.DATABASE or files.is_cut_into_saved()
     free = _closed(held)
     if not free:
         raise _in_use(difference.value, held.path)
     if difference in (Difference.DATABASE, Difference.CUT):
-        aside = free_name(held.path, "old-wal") if useless else None
+        aside = free_name(held.path, "old-wal")
         files.forget_log(aside)
-        if aside is not None and aside.exists():
+        if aside.exists():
             _log.warning("%s: the log beside it belongs to another file, or was cut; it is kept as %s", held.path, aside)
 
 
@@ -169,17 +169,10 @@ def _folded(raw: sqlite3.Connection, files: FileIdentity) -> bool:
     """Fold the open log into the database file, unless somebody may have begun another log for it."""
     if not files.index_is_same():
         return _folded_alone(raw, files)
-    # Whoever has the file open, whatever log, waits for the same writer's lock. It is taken before anything is looked at:
-    # who was faster may have begun his own log under this index, and ours would be folded in as if it were that one.
-    if not locks.wait_for(lambda: locks.take_turn(files.index_fd)):
-        return False
-    try:
-        if not _writing(files):
-            return False
-        return not files.has_unsaved() or (_saved_all(raw, files) and _put_aside(files))
-    finally:
-        locks.end_writing(files.index_fd)
-        locks.give_turn(files.index_fd)
+    # Whoever has the file open, whatever log, waits for the same locks. They are taken before anything is looked at: who was
+    # faster may have begun his own log under this index, and ours would be folded in as if it were that one.
+    with files.held_still() as still:
+        return still and (not files.has_unsaved() or (_saved_all(raw, files) and _put_aside(files)))
 
 
 def _folded_alone(raw: sqlite3.Connection, files: FileIdentity) -> bool:
@@ -193,10 +186,6 @@ def _folded_alone(raw: sqlite3.Connection, files: FileIdentity) -> bool:
         return not files.log_is_elsewhere() and _saved_all(raw, files)
     finally:
         locks.alone_no_more(files.database_fd)
-
-
-def _writing(files: FileIdentity) -> bool:
-    return locks.wait_for(lambda: locks.keep_writing(files.index_fd))
 
 
 def _saved_all(raw: sqlite3.Connection, files: FileIdentity) -> bool:

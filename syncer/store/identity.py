@@ -10,59 +10,19 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 import time
-from contextlib import suppress
-from enum import Enum
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from os import fstat, stat
 from pathlib import Path
-from typing import NamedTuple
 
-from syncer.store import locks
+from syncer.store import header, locks
 from syncer.store.descriptors import Inode, inode_at, inode_of, may_write, open_on
+from syncer.store.header import LOG_HEADER, Difference, Header
 
 _log = logging.getLogger(__name__)
 
-_HEADER = struct.Struct("=14xHI28x48xI")
-_HEADER_BYTES = 48  # of the two copies at the beginning of the index
 _QUIET_NS = 3_000_000_000  # the coarsest file times are 2 s apart: a folder younger than this may change unseen
-_LOG_HEADER, _FRAME_HEADER = 32, 24
-
-
-class Difference(Enum):
-    """What is not as it was when the files were opened."""
-
-    DESCRIPTORS = "its descriptors were closed by this program"
-    GONE = "the database file was removed"
-    DATABASE = "the database file was replaced"
-    LOG = "its write-ahead log was removed or replaced"
-    INDEX = "the index of its write-ahead log was removed or replaced"
-    CUT = "its write-ahead log was cut"
-    OVERTAKEN = "its lock was lost and another process has written"
-
-
-class Header(NamedTuple):
-    """The beginning of the ``-shm`` file. ``whole``: all of the header, which no two commits share. ``frames``: pages in the
-    log that count; ``saved``: how many of them are in the database file too."""
-
-    whole: bytes
-    page_size: int
-    frames: int
-    saved: int
-
-    @property
-    def log_bytes(self) -> int:
-        """How long the log must be at least."""
-        size = 65_536 if self.page_size == 1 else self.page_size
-        return _LOG_HEADER + self.frames * (_FRAME_HEADER + size) if self.frames else 0
-
-    @property
-    def salts(self) -> bytes:
-        """What the log begins with that this header is about."""
-        return self.whole[32:40]
-
-
-NO_HEADER = Header(bytes(_HEADER_BYTES), 0, 0, 0)
 
 
 class FileIdentity:
@@ -72,8 +32,8 @@ class FileIdentity:
     """
 
     __slots__ = (
-        "_database", "_distrusted", "_folder", "_folder_inode", "_index", "_links", "_log", "_logged", "_logs", "_names",
-        "_plain", "_quiet", "database_fd", "index_fd", "log_fd", "numbers", "path",
+        "_database", "_distrusted", "_folder", "_folder_inode", "_index", "_indexes", "_links", "_log", "_logged",
+        "_logs", "_names", "_plain", "_quiet", "database_fd", "index_fd", "log_fd", "numbers", "path",
     )  # fmt: skip
 
     def __init__(self, path: Path, *, logged: bool = True, before: frozenset[int] = frozenset()) -> None:
@@ -90,6 +50,7 @@ class FileIdentity:
         self._quiet, self._folder_inode = 0, 0
         self._links = 1
         self._logs: list[int] = []
+        self._indexes: set[int] = set()
         self.numbers: dict[int, Inode] = {}
         """The descriptors that SQLite has opened for this connection, and the one of the index, which all share."""
         self._distrusted = False
@@ -177,7 +138,7 @@ class FileIdentity:
 
     def has_index(self) -> bool:
         """Whether the number of the index still is the index; another one is looked for where not."""
-        if self.index_fd < 0 or inode_of(self.index_fd) == self._index:
+        if self.index_fd < 0 or (len(self._indexes) == 1 and inode_of(self.index_fd) == self._index):
             return True
         self._find(None)
         return self.index_fd >= 0
@@ -188,14 +149,8 @@ class FileIdentity:
         return self._distrusted
 
     def header(self) -> Header:
-        """The header of the index, read from the descriptor that SQLite has open. Zeros where there is none."""
-        if self.index_fd < 0:
-            return NO_HEADER
-        try:
-            found = os.pread(self.index_fd, _HEADER.size, 0)
-            return Header(found[:_HEADER_BYTES], *_HEADER.unpack(found))
-        except (OSError, struct.error):
-            return NO_HEADER
+        """The header of the index."""
+        return header.read(self.index_fd)
 
     def is_cut(self, header: Header) -> bool:
         """Whether the log is shorter than ``header`` says."""
@@ -210,13 +165,21 @@ class FileIdentity:
         """The same while nobody writes: SQLite shortens a log that was long before it says so. Not inside a transaction."""
         if not self.is_cut(self.header()):
             return False
-        if not locks.wait_for(lambda: locks.take_turn(self.index_fd)):
-            return False
+        with self.held_still() as still:
+            return still and self.is_cut(self.header())
+
+    @contextmanager
+    def held_still(self) -> Iterator[bool]:
+        """Nobody writes inside the block; False: that could not be had in time. Not inside a transaction."""
+        # In the order in which a transaction takes them: SQLite's lock, then the turn.
+        still = locks.wait_for(lambda: locks.keep_writing(self.index_fd)) and locks.wait_for(
+            lambda: locks.take_turn(self.index_fd)
+        )
         try:
-            return locks.wait_for(lambda: locks.keep_writing(self.index_fd)) and self.is_cut(self.header())
+            yield still
         finally:
-            locks.end_writing(self.index_fd)
             locks.give_turn(self.index_fd)
+            locks.end_writing(self.index_fd)
 
     def has_unsaved(self) -> bool:
         """Whether the log that is open holds commits that are not in the database file."""
@@ -229,7 +192,7 @@ class FileIdentity:
         if self.log_fd < 0 or not header.frames:
             return True
         try:
-            return os.pread(self.log_fd, _LOG_HEADER, 0)[16:24] == header.salts
+            return os.pread(self.log_fd, LOG_HEADER, 0)[16:24] == header.salts
         except OSError:
             return False
 
@@ -238,17 +201,10 @@ class FileIdentity:
         header = self.header()
         return header.frames == header.saved or self.is_log_of(header)
 
-    def is_cut_into_saved(self) -> bool:
-        """Whether the log is shorter than what of it is in the database file: what is left of it is older than that."""
-        return self.is_cut(self.header()._replace(frames=self.header().saved))
-
-    def forget_log(self, aside: Path | None) -> None:
-        """Move the log that is open to ``aside``, and remove its index, where their names still lead to them.
-
-        Without ``aside`` the log stays: who opens it next makes the index anew, of all that is whole in it.
-        """
+    def forget_log(self, aside: Path) -> None:
+        """Move the log that is open to ``aside``, and remove its index, where their names still lead to them."""
         with suppress(FileNotFoundError):  # another process was faster
-            if aside is not None and self.log_is_same():
+            if self.log_is_same():
                 os.replace(self._names[1], aside)
         with suppress(FileNotFoundError):
             if self.index_is_same():
@@ -285,7 +241,11 @@ class FileIdentity:
             self._logs = sorted(found[self._log] - before, key=_as_sqlite)
         if self._database is not None:
             self.database_fd = min(found[self._database], key=_as_sqlite, default=-1)
-        self.index_fd = min(found[self._index], key=_as_sqlite, default=-1) if self._index is not None else -1
+        every = found[self._index] if self._index is not None else set()
+        indexes = {number for number in every if may_write(number)} or every
+        # Another library in this process opens the index as SQLite does, and closes it sooner: who stays is SQLite.
+        self._indexes = (self._indexes & indexes) or indexes
+        self.index_fd = min(self._indexes, default=-1)
         self.log_fd = self._logs[0] if self._logs else -1
 
     def _hold(self) -> None:

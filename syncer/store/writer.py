@@ -17,7 +17,7 @@ from syncer.errors import DatabaseBusy, DatabaseError
 from syncer.store import connections, locks, version
 from syncer.store.barriers import barriers
 from syncer.store.connections import Held
-from syncer.store.identity import NO_HEADER, Difference, Header
+from syncer.store.header import NO_HEADER, Difference, Header
 
 _PAGE_CACHE_KIB = 65_536
 _FOLD_AFTER_PAGES = 4_000
@@ -127,11 +127,11 @@ class Writer:
     def is_durable(self) -> bool:
         """Right behind a COMMIT: whether it is in the files that the names lead to."""
         self._commits += 1
+        # If nobody has committed since, what the index says is ours, and not written over. As long as this process has the
+        # turn only another program can have come behind us.
+        alone = self._count_of_others() == self._others
         self.release()
-        if self.files.same() and locks.can_tell():
-            return True
-        # If nobody has committed since, what is in the files is ours, and not written over.
-        return self.files.difference() is None and self._count_of_others() == self._others
+        return (self.files.same() or self.files.difference() is None) and (alone or self._kept_locks())
 
     def _count_of_others(self) -> int:
         """Changes when somebody else has committed: SQLite compares the header of the index with its own, byte for byte."""
