@@ -24,6 +24,7 @@ from syncer.port import Ask, Remote, Varying
 from syncer.redact import redacted
 from syncer.store import hints, logs
 from syncer.store.database import Database, Transaction
+from syncer.store.faults import opening
 from syncer.store.health import FAIL, OK, WARN, Finding, file_findings
 from syncer.store.library import library_findings
 from syncer.store.location import path_of
@@ -62,8 +63,9 @@ def examine(settings: Settings, *, remote: bool = False) -> Diagnosis:
     Raises: SettingError for a database that cannot be one.
     """
     path = path_of(settings.db)
-    found = [_program(), *library_findings(settings.durability), *_log_findings(path)]
-    found += file_findings(path, settings.allow)
+    found = [_program(), *library_findings(settings.durability)]
+    with opening(path):
+        found += [*_log_findings(path), *file_findings(path, settings.allow)]
     usable = all(each.verdict != FAIL for each in found) and path.exists()
     if usable:
         found += _records(path)

@@ -20,7 +20,7 @@ from pathlib import Path
 from syncer.errors import CorruptDatabase, DatabaseBusy, DatabaseError, ReadOnlyDatabase
 from syncer.store import locks, version
 from syncer.store.descriptors import Inode, inode_at, inode_of, open_on
-from syncer.store.faults import out_of_files, unusable
+from syncer.store.faults import no_more_files, out_of_files, unusable
 from syncer.store.identity import FileIdentity
 from syncer.store.spared import spared
 
@@ -188,7 +188,7 @@ def created(path: Path, *, new: bool = False) -> None:
                     uri = f"{path.absolute().as_uri()}?mode=rwc&modeof={mine.name}"
                     sqlite3.connect(uri, uri=True).close()
     except sqlite3.Error as exc:
-        raise _not_created(path, str(exc)) from exc
+        raise (no_more_files(path) if out_of_files() else _not_created(path, str(exc))) from exc
     except OSError as exc:
         if new and isinstance(exc, FileExistsError):
             raise

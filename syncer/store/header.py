@@ -12,6 +12,9 @@ _HEADER_BYTES = 48  # of the two copies at the beginning of the index
 LOG_HEADER, _FRAME_HEADER = 32, 24
 
 
+_CAN_LOOK = hasattr(os, "pread")  # not in Windows
+
+
 class Difference(Enum):
     """What is not as it was when the files were opened."""
 
@@ -50,7 +53,7 @@ NO_HEADER = Header(bytes(_HEADER_BYTES), 0, 0, 0)
 
 def read(index_fd: int) -> Header:
     """The header, from the descriptor that SQLite has open. Zeros where there is none."""
-    if index_fd < 0:
+    if index_fd < 0 or not _CAN_LOOK:
         return NO_HEADER
     try:
         found = os.pread(index_fd, _HEADER.size, 0)

@@ -189,7 +189,7 @@ class FileIdentity:
 
     def is_log_of(self, header: Header) -> bool:
         """Whether ``header`` is about the log that is open, and not about another one that was begun under its index."""
-        if self.log_fd < 0 or not header.frames:
+        if self.log_fd < 0 or not header.frames:  # no frames, too, where nobody can look
             return True
         try:
             return os.pread(self.log_fd, LOG_HEADER, 0)[16:24] == header.salts
