@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from syncer.port import Ask, Remote, Varying
 from syncer.redact import redacted
 from syncer.store import hints, logs
 from syncer.store.database import Database, Transaction
-from syncer.store.faults import opening
 from syncer.store.health import FAIL, OK, WARN, Finding, file_findings
 from syncer.store.library import library_findings
 from syncer.store.location import path_of
@@ -64,8 +64,9 @@ def examine(settings: Settings, *, remote: bool = False) -> Diagnosis:
     """
     path = path_of(settings.db)
     found = [_program(), *library_findings(settings.durability)]
-    with opening(path):
-        found += [*_log_findings(path), *file_findings(path, settings.allow)]
+    with suppress(OSError):  # where the path cannot be gone, the findings of the file say so
+        found += _log_findings(path)
+    found += file_findings(path, settings.allow)
     usable = all(each.verdict != FAIL for each in found) and path.exists()
     if usable:
         found += _records(path)

@@ -94,7 +94,12 @@ class Database:
             follow.alone(self.path, self)
         left = follow.saved(held, difference)
         try:
-            follow.left_behind(held, difference)
+            try:
+                follow.left_behind(held, difference)
+            except DatabaseError:
+                if difference is Difference.DESCRIPTORS:
+                    self._writer = None  # never to be touched again; it stays open until the program ends
+                raise
             if difference in (Difference.DATABASE, Difference.GONE):
                 kept = self._kept(left)
                 if difference is Difference.GONE:

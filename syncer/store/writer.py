@@ -89,6 +89,8 @@ class Writer:
     def begin(self) -> None:
         """Begin a write transaction, alone among all processes. Raises: sqlite3.Error, DatabaseBusy."""
         self.release()
+        if self.files.distrust():
+            raise sqlite3.OperationalError("its descriptors were closed")
         if not (self.files.has_index() and locks.stands(self.files.index_fd)):
             self.files.difference()
         self._losses, before = locks.losses, self.files.header()
@@ -171,6 +173,8 @@ class Writer:
         # those of the new state; and it clears the end of the index, which it must not do while somebody writes there.
         if not self.connection.in_transaction and not self._has_turn:
             return
+        if self.files.distrust():
+            return  # SQLite shares its memory of the index with other processes, and would write to it without any lock
         if self.files.index_fd >= 0 and not self._kept_locks():
             self.spoiled = True
         if self.connection.in_transaction:  # after "disk full" SQLite has undone it on its own
