@@ -40,7 +40,10 @@ def marks(path: Path) -> list[tuple[Path, Path]]:
 
 def require_finished(path: Path) -> None:
     """Raises: DatabaseError where ``path`` is not there because a restore has not come to its end."""
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except OSError:  # the current folder is gone
+        return
     if os.path.lexists(path):
         return
     for mark, aside in marks(path):
