@@ -110,7 +110,8 @@ def _closed(one: Held) -> None:
         if alone and not one.quiet:
             locks.unguard(one.files.database_fd)
     if one.connection is not None:
-        one.connection.close()
+        with opening:  # lest a number that is free from here on is taken for an old one by who is opening
+            one.connection.close()
     with listing:
         _noted.pop(id(one), None)
         changed.notify_all()

@@ -234,8 +234,9 @@ class FileIdentity:
         """Find the numbers; ``before`` None: once more, after one of them went."""
         found = open_on((self._database, self._log, self._index))
         if before is not None:
-            self.numbers = {number: inode for inode, numbers in found.items() for number in numbers - before}
-            self.numbers |= dict.fromkeys(found.get(self._index, ()), self._index) if self._index else {}
+            # Where another thread opened the same file meanwhile, nobody can tell whose number is whose.
+            new = {inode: numbers if inode == self._index else numbers - before for inode, numbers in found.items()}
+            self.numbers = {min(numbers): inode for inode, numbers in new.items() if len(numbers) == 1}
         if self._log is not None and before is not None:
             # SQLite opens a log for each connection. It shares the index, and may use a number of the database again.
             self._logs = sorted(found[self._log] - before, key=_as_sqlite)

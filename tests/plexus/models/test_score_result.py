@@ -80,7 +80,7 @@ def test_a_created_result_is_complete_and_arrives(
 
 
 def test_a_create_asks_the_file_for_nothing(client: PlexusDashboardClient, ids: dict[str, str], path: Path) -> None:
-    """The hot path is the two inserts of row and change, the schema's number, and two looks whether others have committed."""
+    """The hot path is the two inserts of row and change, the schema's number, and two looks for commits of others."""
     statements: list[str] = []
     connection = client.workspace.database._open(look=False).connection
     connection.set_trace_callback(statements.append)
