@@ -144,11 +144,6 @@ def stands(descriptor: int) -> bool:
     return answer[0] != fcntl.F_UNLCK
 
 
-def can_tell() -> bool:
-    """Whether this system has locks that nobody can drop, and tells of those that were."""
-    return _CAN_HOLD or not _HAVE_LOCKS
-
-
 def share(descriptor: int) -> bool:
     """SQLite's shared lock on the database file, set again; False: somebody has it to themselves by now."""
     return _lock(descriptor, _SHARED_FIRST, _SHARED_SIZE)
