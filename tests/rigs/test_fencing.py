@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncer.errors import SyncRunning
+from syncer.store import locks
 from tests.files import write
 from tests.rigs import settings
 from tests.rigs.world import World, ended
@@ -67,11 +68,15 @@ def asleep(world: World, failpoint: str, ops: list[str], then: list[str]) -> tup
 
 
 def unlocked(path: Path) -> bool:
-    """Whether anybody may write."""
+    """Whether anybody may write: a program stopped in the middle of a commit has SQLite's lock, or our turn, or both."""
     with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as file, suppress(sqlite3.OperationalError):
         file.execute("BEGIN IMMEDIATE")
         file.execute("ROLLBACK")
-        return True
+        index = os.open(f"{path}-shm", os.O_RDWR)
+        try:
+            return locks.take_turn(index)
+        finally:
+            os.close(index)
     return False
 
 
@@ -84,8 +89,11 @@ def test_a_sync_that_slept_past_its_lease_is_fenced(world: World, failpoint: str
             ws.push(then[-1], wait_s=0)
         write(world.path, "UPDATE remote_state SET lease_until = '2020-01-01T00:00:00.000000Z'")
         world.drain(beside=True)
-    finally:
-        sleeper.send_signal(signal.SIGCONT)
+    except BaseException:
+        sleeper.kill()
+        ended(sleeper)
+        raise
+    sleeper.send_signal(signal.SIGCONT)
     woken = ended(sleeper)
     world.take(woken, before)
     assert (woken.code, "another one took over" in woken.text) == (4, True), woken
