@@ -75,7 +75,9 @@ def using(source: Source) -> Iterator[Source]:
 
 def now() -> datetime:
     """The present moment, UTC, cut to milliseconds (the remotes keep no more)."""
-    moment = _source.now().astimezone(UTC)
+    moment = _source.now()
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -86,7 +88,9 @@ def stored_now() -> str:
 
 def stored(moment: datetime) -> str:
     """An aware ``moment`` in stored form."""
-    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    text = moment.isoformat(timespec="microseconds")
     return text[:26] + "Z"
 
 

@@ -175,14 +175,14 @@ class Database:
             try:
                 self._holder = threading.get_ident()
                 writer.begin()
-                version.unchanged(writer.connection, self.path)
+                version.unchanged(writer.connection, self.path, writer.cursor)
                 yield tx
                 failpoints.reached("before-commit")
                 self._require_ours(writer)
                 tx.require()
                 self._require_same(writer)
                 committing = True
-                writer.connection.execute("COMMIT")
+                writer.commit()
                 tx.durable = True
             except BaseException as exc:
                 if writer is not self._writer:  # it was closed, or is the parent's of a forked child

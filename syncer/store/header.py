@@ -8,6 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 _HEADER = struct.Struct("=14xHI28x48xI")
+_SIZES = struct.Struct("=HI")  # of a page, and how many; at 14
 _HEADER_BYTES = 48  # of the two copies at the beginning of the index
 LOG_HEADER, _FRAME_HEADER = 32, 24
 
@@ -39,8 +40,7 @@ class Header(NamedTuple):
     @property
     def log_bytes(self) -> int:
         """How long the log must be at least."""
-        size = 65_536 if self.page_size == 1 else self.page_size
-        return LOG_HEADER + self.frames * (_FRAME_HEADER + size) if self.frames else 0
+        return _log_bytes(self.page_size, self.frames)
 
     @property
     def salts(self) -> bytes:
@@ -48,15 +48,46 @@ class Header(NamedTuple):
         return self.whole[32:40]
 
 
-NO_HEADER = Header(bytes(_HEADER_BYTES), 0, 0, 0)
+def _log_bytes(page_size: int, frames: int) -> int:
+    return LOG_HEADER + frames * (_FRAME_HEADER + (65_536 if page_size == 1 else page_size)) if frames else 0
+
+
+_NOTHING = bytes(_HEADER.size)
+_SIZE = _HEADER.size
 
 
 def read(index_fd: int) -> Header:
     """The header, from the descriptor that SQLite has open. Zeros where there is none."""
+    return parsed(raw(index_fd))
+
+
+def raw(index_fd: int) -> bytes:
+    """The same, not parsed: enough to compare by :func:`alike`."""
     if index_fd < 0 or not _CAN_LOOK:
-        return NO_HEADER
+        return _NOTHING
     try:
-        found = os.pread(index_fd, _HEADER.size, 0)
-        return Header(found[:_HEADER_BYTES], *_HEADER.unpack(found))
-    except (OSError, struct.error):
-        return NO_HEADER
+        found = os.pread(index_fd, _SIZE, 0)
+    except OSError:
+        return _NOTHING
+    return found if len(found) == _SIZE else _NOTHING
+
+
+def parsed(found: bytes) -> Header:
+    """What :func:`raw` has read."""
+    return Header(found[:_HEADER_BYTES], *_HEADER.unpack(found))
+
+
+def log_bytes(found: bytes) -> int:
+    """:attr:`Header.log_bytes` of what :func:`raw` has read."""
+    return _log_bytes(*_SIZES.unpack_from(found, 14))
+
+
+def counts(found: bytes) -> tuple[int, int]:
+    """``frames`` and ``saved`` of what :func:`raw` has read."""
+    _, frames, saved = _HEADER.unpack(found)
+    return frames, saved
+
+
+def alike(one: bytes, other: bytes) -> bool:
+    """Whether nobody has committed between two looks. How much is saved may differ: saving is no commit."""
+    return one == other or one[:_HEADER_BYTES] == other[:_HEADER_BYTES]

@@ -22,7 +22,8 @@ from syncer.store.header import LOG_HEADER, Difference, Header
 
 _log = logging.getLogger(__name__)
 
-_QUIET_NS = 3_000_000_000  # the coarsest file times are 2 s apart: a folder younger than this may change unseen
+_COARSE_NS, _FINE_NS = 3_000_000_000, 25_000_000
+"""A folder younger than this may change unseen: the coarsest file times are 2 s apart, the others at most 10 ms."""
 
 
 class FileIdentity:
@@ -33,7 +34,7 @@ class FileIdentity:
 
     __slots__ = (
         "_database", "_distrusted", "_folder", "_folder_inode", "_index", "_indexes", "_links", "_log", "_logged",
-        "_logs", "_names", "_plain", "_quiet", "database_fd", "index_fd", "log_fd", "numbers", "path",
+        "_logs", "_names", "_own_database", "_plain", "_quiet", "database_fd", "index_fd", "log_fd", "numbers", "path",
     )  # fmt: skip
 
     def __init__(self, path: Path, *, logged: bool = True, before: frozenset[int] = frozenset()) -> None:
@@ -54,6 +55,7 @@ class FileIdentity:
         self.numbers: dict[int, Inode] = {}
         """The descriptors that SQLite has opened for this connection, and the one of the index, which all share."""
         self._distrusted = False
+        self._own_database = -1
         self.database_fd, self.log_fd, self.index_fd = -1, -1, -1
         self._find(before)
         self._hold()
@@ -116,8 +118,9 @@ class FileIdentity:
             self._linked(database.st_nlink)
         if self._log is not None and not (self.log_is_same() and self.index_is_same()):
             return False
-        if self._plain and time.time_ns() - folder.st_ctime_ns > _QUIET_NS:
-            self._quiet, self._folder_inode = folder.st_ctime_ns, folder.st_ino
+        changed = folder.st_ctime_ns
+        if self._plain and time.time_ns() - changed > (_FINE_NS if changed % 10_000_000 else _COARSE_NS):
+            self._quiet, self._folder_inode = changed, folder.st_ino
         return True
 
     def difference(self) -> Difference | None:
@@ -147,6 +150,16 @@ class FileIdentity:
         """After an error of SQLite's: whether one of its numbers is another file by now; nothing is the same then."""
         self._distrusted = any(inode_of(number) != inode for number, inode in self.numbers.items())
         return self._distrusted
+
+    def has_database(self) -> bool:
+        """Whether the number of the database is still the database: SQLite reads from that very number."""
+        if self._own_database < 0:  # not known: another thread opened the same file in the same moment
+            return True
+        try:
+            found = fstat(self._own_database)
+        except OSError:
+            return False
+        return found.st_ino == self._database[1] and found.st_dev == self._database[0]  # type: ignore[index]
 
     def header(self) -> Header:
         """The header of the index."""
@@ -237,6 +250,7 @@ class FileIdentity:
             # Where another thread opened the same file meanwhile, nobody can tell whose number is whose.
             new = {inode: numbers if inode == self._index else numbers - before for inode, numbers in found.items()}
             self.numbers = {min(numbers): inode for inode, numbers in new.items() if len(numbers) == 1}
+            self._own_database = next((number for number, inode in self.numbers.items() if inode == self._database), -1)
         if self._log is not None and before is not None:
             # SQLite opens a log for each connection. It shares the index, and may use a number of the database again.
             self._logs = sorted(found[self._log] - before, key=_as_sqlite)

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from syncer.errors import DatabaseBusy, DatabaseError
-from syncer.store import connections, locks, version
+from syncer.store import connections, header, locks, version
 from syncer.store.barriers import barriers
 from syncer.store.connections import Held
-from syncer.store.header import NO_HEADER, Difference, Header
+from syncer.store.header import Difference
 
 _PAGE_CACHE_KIB = 65_536
 _FOLD_AFTER_PAGES = 4_000
@@ -34,7 +34,7 @@ class Writer:
         self._durability = durability
         self._busy_ms = busy_ms
         self._second: Held | None = None
-        self._begun: Header = NO_HEADER
+        self._begun = header.raw(-1)
         self._fold_at = 0
         self._commits = 0
         self._has_turn = False
@@ -52,7 +52,7 @@ class Writer:
         assert self.held.connection is not None
         assert self.held.files is not None
         self.connection, self.files = self.held.connection, self.held.files
-        self._cursor = self.connection.cursor()
+        self.cursor = self.connection.cursor()
         self._others = 0
         try:
             self._require_log()
@@ -77,8 +77,8 @@ class Writer:
             )
 
     def _can_restart(self) -> bool:
-        header = self.files.header()
-        return header.frames == header.saved and locks.is_unread(self.files.index_fd)
+        now = self.files.header()
+        return now.frames == now.saved and locks.is_unread(self.files.index_fd)
 
     def same(self) -> bool:
         """Whether the names still lead to what is open, and no lock was dropped; dropped ones are set again."""
@@ -89,36 +89,43 @@ class Writer:
     def begin(self) -> None:
         """Begin a write transaction, alone among all processes. Raises: sqlite3.Error, DatabaseBusy."""
         self.release()
-        if self.files.distrust():
-            raise sqlite3.OperationalError("its descriptors were closed")
-        if not (self.files.has_index() and locks.stands(self.files.index_fd)):
+        # The witness stands on the number of the index: where it does, nobody has closed that number. Otherwise SQLite
+        # must not be asked before it is known that it would lock, and maybe make anew, the index that it has in its memory.
+        if not locks.stands(self.files.index_fd):
+            if self.files.distrust():
+                raise sqlite3.OperationalError("its descriptors were closed")
             self.files.difference()
-        self._losses, before = locks.losses, self.files.header()
-        self.connection.execute("BEGIN IMMEDIATE")
-        now = self.files.header()
+        self._losses, before = locks.losses, header.raw(self.files.index_fd)
+        self.cursor.execute("BEGIN IMMEDIATE")
+        now = header.raw(self.files.index_fd)
         self._has_turn = True  # noted before it is done: an interrupt must not leave it to the next transaction
         if not locks.take_turn(self.files.index_fd) and not locks.wait_for(lambda: locks.take_turn(self.files.index_fd)):
             self._has_turn = False
             raise DatabaseBusy("the database is being written by another process", record=str(self._path))
         # From here on no process of this program writes but this one. SQLite has read the state that ``now`` is of, unless
         # its lock was dropped meanwhile: then only if nobody has committed since before it looked.
-        self._begun = self.files.header()
-        if self._begun.whole != (now if self._kept_locks() else before).whole:
+        self._begun = header.raw(self.files.index_fd)
+        if not header.alike(self._begun, now if self._kept_locks() else before):
             self.spoiled = True
         self._others = self._count_of_others()
 
     def difference(self) -> Difference | None:
         """Right before a COMMIT: what is different from when the transaction began; None: it may go on."""
-        now = self.files.header() if self.files.has_index() else self._begun
-        if not self.files.same(now.log_bytes):
-            found = self.files.difference()
-            if found is None and self.files.is_cut(now):
+        files = self.files
+        kept = self._kept_locks()
+        has_index = kept or files.has_index()
+        now = header.raw(files.index_fd) if has_index else self._begun
+        if not (files.same(header.log_bytes(now)) and files.has_database()):
+            files.distrust()
+            found = files.difference()
+            if found is None and files.is_cut(header.parsed(now)):
                 found = Difference.CUT
             if found is not None:
                 return found
-        # Nobody else has written since the beginning. The turn may have been lost with its number, and other programs know
-        # only SQLite's lock. The count of commits alone would not tell: who makes the index anew begins at nought.
-        if not (self.files.has_index() and locks.take_turn(self.files.index_fd)) or now.whole != self._begun.whole:
+        # Nobody else has written since the beginning. Where SQLite's locks were lost, the turn may have been lost too, with
+        # its number, and other programs know only SQLite's. The count of commits alone would not tell: who makes the index
+        # anew begins at nought.
+        if not (kept or (has_index and locks.take_turn(files.index_fd))) or not header.alike(now, self._begun):
             self.spoiled = True
         return Difference.OVERTAKEN if self.spoiled else None
 
@@ -126,18 +133,22 @@ class Writer:
         """Whether no lock was dropped since the transaction began."""
         return locks.stands(self.files.index_fd) and self._losses == locks.losses
 
+    def commit(self) -> None:
+        """Raises: sqlite3.Error."""
+        self.cursor.execute("COMMIT")
+
     def is_durable(self) -> bool:
         """Right behind a COMMIT: whether it is in the files that the names lead to."""
         self._commits += 1
-        # If nobody has committed since, what the index says is ours, and not written over. As long as this process has the
-        # turn only another program can have come behind us.
-        alone = self._count_of_others() == self._others
+        # Where SQLite's lock was dropped meanwhile: if nobody has committed since, what the index says is ours, and not
+        # written over. As long as this process has the turn only another program can have come behind us.
+        certain = self._kept_locks() or self._count_of_others() == self._others
         self.release()
-        return (self.files.same() or self.files.difference() is None) and (alone or self._kept_locks())
+        return (self.files.same() or self.files.difference() is None) and certain
 
     def _count_of_others(self) -> int:
         """Changes when somebody else has committed: SQLite compares the header of the index with its own, byte for byte."""
-        (count,) = self._cursor.execute("PRAGMA data_version").fetchone()
+        (count,) = self.cursor.execute("PRAGMA data_version").fetchone()
         return int(count)
 
     def rewritten(self, unless: Callable[[], bool] | None = None) -> bool:
@@ -150,10 +161,10 @@ class Writer:
         """
         try:
             self.begin()
-            (number,) = self._cursor.execute("PRAGMA user_version").fetchone()
-            self._cursor.execute(f"PRAGMA user_version={number}")
+            (number,) = self.cursor.execute("PRAGMA user_version").fetchone()
+            self.cursor.execute(f"PRAGMA user_version={number}")
             if self.difference() is None and (unless is None or unless()):
-                self._cursor.execute("COMMIT")
+                self.cursor.execute("COMMIT")
                 self.release()
                 return True
         except sqlite3.Error:
@@ -187,9 +198,9 @@ class Writer:
 
     def fold_if_due(self) -> None:
         """Fold the log into the database file once it has grown, so that it stays bounded."""
-        header = self._begun  # of one commit ago: near enough
         if self.files.index_fd >= 0:
-            due = header.frames - header.saved >= _FOLD_AFTER_PAGES and header.frames >= self._fold_at
+            frames, saved = header.counts(self._begun)  # of one commit ago: near enough
+            due = frames - saved >= _FOLD_AFTER_PAGES and frames >= self._fold_at
         else:
             due = self._commits >= _FOLD_AFTER_COMMITS
         if not due:
@@ -236,7 +247,7 @@ class Writer:
         self.closing = True
         with suppress(sqlite3.ProgrammingError):  # closed before, and interrupted
             self.undo()
-            self._cursor.close()
+            self.cursor.close()
         if self._second is not None:
             connections.close(self._second)
         connections.close(self.held)
@@ -246,7 +257,7 @@ class Writer:
         self.closing = True
         with suppress(sqlite3.ProgrammingError):  # closed before, and interrupted
             self.undo()
-            self._cursor.close()
+            self.cursor.close()
         first = self._second is None or connections.close_quietly(self._second)
         return connections.close_quietly(self.held) and first
 

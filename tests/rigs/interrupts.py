@@ -34,9 +34,9 @@ def interrupted(hit: Hit, nth: int = 1) -> Iterator[list[str]]:
         sys.setprofile(None)
 
 
-def on_connection(called: Any) -> bool:
-    """True for ``execute`` of a connection itself: in a write transaction BEGIN is the first and COMMIT the second."""
-    return called.__name__ == "execute" and isinstance(called.__self__, sqlite3.Connection)
+def statement(called: Any) -> bool:
+    """True for each statement of a connection or cursor: in a write BEGIN is the first and COMMIT the last."""
+    return called.__name__ == "execute" and isinstance(called.__self__, (sqlite3.Connection, sqlite3.Cursor))
 
 
 def anything(_: Any) -> bool:
