@@ -1,4 +1,4 @@
-"""What a benchmark found: one row of the table in PERFORMANCE.md, and the tables people and programs read."""
+"""What a benchmark found: one row of the table in docs/performance.md, and the tables people and programs read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.timing import Samples, median, ratios
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure. ``number`` is the row in PERFORMANCE.md, empty for figures that only explain another one.
+    """One figure. ``number`` is the row in docs/performance.md, empty for figures that only explain another one.
 
     ``floor`` and ``stretch`` bound ``ratio`` from below, or from above with ``at_most``. ``spread`` is the smallest and the
     largest ratio of any round.

@@ -1,4 +1,8 @@
-"""What ABEJA's answers mean for the create that was sent. Pure. Source: spec/abeja.md 5, 6 and 7."""
+"""What ABEJA's answers mean for the create that was sent. Pure.
+
+Source: docs/remotes/abeja.md#errors
+Source: docs/remotes/abeja.md#idempotency
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """``APIClient``: model runs with the calls of ``abeja.runs.APIClient``, written to and read from the local file.
 
 A run is durable when :meth:`APIClient.create_run` returns; ``syncer sync`` sends it, once. Lists and logs show what the last
-pull brought, and the runs that still wait. Source: spec/abeja.md 7.
+pull brought, and the runs that still wait.
+
+Source: docs/remotes/abeja.md#the-original-client
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """Who is calling ABEJA, how long it may take, and how often to try: from arguments, environment and defaults.
 
 Different from the original: a caller's dict is never changed; numbers in the environment are read as numbers;
-:func:`missing` says in words what a push would lack. Source: spec/abeja.md 1.
+:func:`missing` says in words what a push would lack.
+
+Source: docs/remotes/abeja.md#authentication
+Source: docs/remotes/abeja.md#time-outs-and-retries
 """
 
 from __future__ import annotations

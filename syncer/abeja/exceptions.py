@@ -15,7 +15,9 @@
     └── UnsupportedURI   InvalidDataFormat   ResourceNotFound   InvalidPathException   EtagHashNotMatch
                                         not raised by runs, kept so that programs which name them still import
 
-All survive pickling and copying. Source: spec/abeja.md 5.
+All survive pickling and copying.
+
+Source: docs/remotes/abeja.md#errors
 """
 
 from __future__ import annotations

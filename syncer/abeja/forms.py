@@ -1,7 +1,11 @@
 """Between stored rows and what ABEJA sends and takes: names that change on the way, JSON that comes as text, the marker.
 
 The platform has no idempotency key, but it echoes the environment of a run. So every run we create carries its change's key
-as the environment variable ``SYNCER_OP_ID``; it is taken out of whatever is stored or shown. Source: spec/abeja.md 2, 3, 6.
+as the environment variable ``SYNCER_OP_ID``; it is taken out of whatever is stored or shown.
+
+Source: docs/remotes/abeja.md#creating-a-run
+Source: docs/remotes/abeja.md#runs
+Source: docs/remotes/abeja.md#idempotency
 """
 
 from __future__ import annotations

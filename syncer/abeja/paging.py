@@ -1,7 +1,10 @@
 """Pages of what the local file holds, behind opaque tokens that name a place, so that new rows never shift a page.
 
 A token remembers the list it is of, its direction and its bounds; one of another list is refused.
-Source: spec/abeja.md 3 and 7.
+
+Source: docs/remotes/abeja.md#paging
+Source: docs/remotes/abeja.md#logs
+Source: docs/remotes/abeja.md#timestamps
 """
 
 from __future__ import annotations

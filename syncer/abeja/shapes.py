@@ -1,4 +1,8 @@
-"""Rows as the dicts that ``abeja-sdk`` returns. Source: spec/abeja.md 3 and 7."""
+"""Rows as the dicts that ``abeja-sdk`` returns.
+
+Source: docs/remotes/abeja.md#runs
+Source: docs/remotes/abeja.md#logs
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""ABEJA's models: runs of models and their log events. Source: spec/abeja.md 3, 4 and 7."""
+"""ABEJA's models: runs of models and their log events.
+
+Source: docs/remotes/abeja.md#runs
+Source: docs/remotes/abeja.md#run-status
+Source: docs/remotes/abeja.md#logs
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 The platform makes a run for every POST and knows no idempotency key. So a POST is never repeated unless its run was looked
 for, by its marker, and a grace period has passed in which a slow first request would have landed. What remains is a request
-that lands even later: its run is reported as made twice when a pull sees it. Source: spec/abeja.md 6.
+that lands even later: its run is reported as made twice when a pull sees it.
+
+Source: docs/remotes/abeja.md#idempotency
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The remote deletes nothing along with a report; its blocks would stay for ever, 
 were queued with it; the others are found now, and each gets a delete of its own, with the record as its base: ordinary
 changes, in the ledger like all others. Nothing is remembered between pushes: a crash asks again, and finds them waiting.
 
-Source: spec/plexus.md 6, "Reports".
+Source: docs/remotes/plexus.md#deletes
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""GraphQL over POST: the envelope, and what the errors inside a 200 mean. Source: spec/plexus.md 2.2."""
+"""GraphQL over POST: the envelope, and what the errors inside a 200 mean.
+
+Source: docs/remotes/plexus.md#answers
+Source: docs/remotes/plexus.md#errors
+"""
 
 from __future__ import annotations
 

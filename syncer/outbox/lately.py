@@ -1,6 +1,6 @@
 """What has only just left: lists and reads may not show it yet.
 
-Source: spec/plexus.md 2, "Gets and lists are eventually consistent; GSIs lag".
+Source: docs/remotes/plexus.md#consistency
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""What Plexus's answers mean for the changes that were sent. Pure. Source: spec/plexus.md 2.2."""
+"""What Plexus's answers mean for the changes that were sent. Pure.
+
+Source: docs/remotes/plexus.md#answers
+Source: docs/remotes/plexus.md#errors
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Every call works on the local file in a thread of its own, so that the event loo
 dashboard's own calls ask for: times as text, ``metadata`` decoded. An "experiment" is a procedure in today's words:
 ``experimentId`` may be given for ``procedureId``.
 
-Source: spec/plexus.md 6.
+Source: docs/remotes/plexus.md#chat
 """
 
 from __future__ import annotations

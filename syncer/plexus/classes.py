@@ -1,4 +1,7 @@
-"""The classes a score's code can answer with. Source: spec/plexus.md 6."""
+"""The classes a score's code can answer with.
+
+Source: docs/remotes/plexus.md#score
+"""
 
 from __future__ import annotations
 

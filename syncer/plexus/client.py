@@ -2,7 +2,7 @@
 
 It needs neither credentials nor a network: those are asked for when a sync runs, or by :meth:`_BaseAPIClient.execute`.
 
-Source: spec/plexus.md 6.
+Source: docs/remotes/plexus.md#client
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What feedback items and their change details share: deletes of many, ranges over an index.
 
-Source: spec/plexus.md 6, "FeedbackItem".
+Source: docs/remotes/plexus.md#feedbackitem
+Source: docs/remotes/plexus.md#feedbackchangedetail
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A filter becomes a test over a record as ``ws.plexus`` shows it. What can be said in SQL narrows the search first, and is
 tested again, so both always agree. An absent value is in no order, equal to None only, and unlike everything else.
 
-Source: spec/plexus.md 2.6.
+Source: docs/remotes/plexus.md#filters
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What people know an item by: from the names callers use to identifiers, and from identifiers to the item.
 
-Source: spec/plexus.md 6, "Item", upsert_by_identifiers.
+Source: docs/remotes/plexus.md#item
+Source: docs/remotes/plexus.md#identifier
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the client does with scoring jobs and evaluations beyond single records: putting jobs into batches.
 
-Source: spec/plexus.md 6, "batch_scoring_job" and "updateEvaluation".
+Source: docs/remotes/plexus.md#client
+Source: docs/remotes/plexus.md#scoring-jobs
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ and set them inside one write transaction, so two processes can never both succe
 later takes it over, and what its old holder still tries to give back is no longer his. It guards nothing across machines:
 the remote has no place for it.
 
-Source: spec/plexus.md 6, "Tasks".
+Source: docs/remotes/plexus.md#tasks
 """
 
 from __future__ import annotations

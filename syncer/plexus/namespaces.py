@@ -1,6 +1,6 @@
 """What a client offers by the names of classes: ``client.ScoreResult``, ``client.Scorecard``, ``client.Account``.
 
-Source: spec/plexus.md 6.
+Source: docs/remotes/plexus.md#client
 """
 
 from __future__ import annotations

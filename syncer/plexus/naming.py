@@ -1,6 +1,7 @@
 """The names Amplify generates from a model: operations, inputs, index queries.
 
-Source: spec/plexus.md 2.1 and 2.7 (read in the generators, and seen on the generated resolvers).
+Source: docs/remotes/plexus.md#generated-names
+Source: docs/remotes/plexus.md#index-queries
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """Callers' own GraphQL, sent as it is: the one thing here that needs the network.
 
 A query is tried again as its policy says; a mutation only when it surely changed nothing, because nobody but its caller can
-tell what a second run of it would do. Source: spec/plexus.md 1 and 2.2.
+tell what a second run of it would do.
+
+Source: docs/remotes/plexus.md#retries
+Source: docs/remotes/plexus.md#errors
 """
 
 from __future__ import annotations

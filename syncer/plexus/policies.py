@@ -1,6 +1,6 @@
 """How often a caller's own GraphQL is tried, and how long is waited in between.
 
-Source: spec/plexus.md 1.
+Source: docs/remotes/plexus.md#retries
 """
 
 from __future__ import annotations

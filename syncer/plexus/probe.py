@@ -2,7 +2,11 @@
 
 Amplify generates one object type and three inputs from each model. What the object type has and the description has not is
 pulled into ``extra``; what the description has and the deployment has not is neither asked for nor sent, for one such field
-would make AppSync refuse the whole request. Source: spec/plexus.md 2.1, 2.2 and 2.11.
+would make AppSync refuse the whole request.
+
+Source: docs/remotes/plexus.md#generated-names
+Source: docs/remotes/plexus.md#answers
+Source: docs/remotes/plexus.md#deployments-that-differ
 """
 
 from __future__ import annotations

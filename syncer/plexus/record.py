@@ -3,7 +3,7 @@
 An instance is a copy of one row as it was read; its attributes keep Plexus's names. Times are aware datetimes in UTC, JSON
 is decoded, absent values are None. Writes go to the local file and are durable when they return; reads answer from it.
 
-Source: spec/plexus.md 6.
+Source: docs/remotes/plexus.md#shared-behaviour
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Records related to a feedback item or its change details: nested in an answer, or read from the local file.
 
-Source: spec/plexus.md 6, "FeedbackItem".
+Source: docs/remotes/plexus.md#feedbackitem
+Source: docs/remotes/plexus.md#feedbackchangedetail
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What was found is kept for the life of the client, what was not is looked for again: a pull may have brought it.
 
-Source: spec/plexus.md 6.
+Source: docs/remotes/plexus.md#client
 """
 
 from __future__ import annotations

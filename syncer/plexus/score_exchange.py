@@ -1,6 +1,8 @@
 """A score's code and guidelines between the local file and files that people edit: ``pull`` and ``push``.
 
-Results are dicts, as in :mod:`syncer.plexus.versions`. Source: spec/plexus.md 6 "Score".
+Results are dicts, as in :mod:`syncer.plexus.versions`.
+
+Source: docs/remotes/plexus.md#score
 """
 
 from __future__ import annotations

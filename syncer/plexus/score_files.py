@@ -2,7 +2,9 @@
 
 ``<root>/<scorecard>/<score>.yaml`` and ``<root>/<scorecard>/guidelines/<score>.md``, the root being ``SCORECARD_CACHE_DIR``,
 ``scorecards`` by default. Names come from elsewhere: no file outside the root is ever touched on their account, and nothing
-that lies in the way is removed. Source: spec/plexus.md 6 "Score".
+that lies in the way is removed.
+
+Source: docs/remotes/plexus.md#score
 """
 
 from __future__ import annotations

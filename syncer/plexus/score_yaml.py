@@ -1,7 +1,10 @@
 """The YAML of a score's code, read so that no text can hang or swell this process.
 
 The text is somebody else's: tags that make objects are refused, and so is what is small on paper and huge or endless when
-read (aliases of aliases, merges of merges, nests, numbers of many digits). Source: spec/plexus.md 6 and 2.9.
+read (aliases of aliases, merges of merges, nests, numbers of many digits).
+
+Source: docs/remotes/plexus.md#score
+Source: docs/remotes/plexus.md#limits
 """
 
 from __future__ import annotations

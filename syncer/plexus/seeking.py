@@ -1,7 +1,10 @@
 """Finding records by what they hold: several index queries in one document, every value a variable.
 
 A filter is applied after the limit, so a page may be empty while the next one is not: tokens are followed until something
-is found or nothing is left. Source: spec/plexus.md 2.6 and 2.7.
+is found or nothing is left.
+
+Source: docs/remotes/plexus.md#paging
+Source: docs/remotes/plexus.md#index-queries
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Transactions of one file never run at the same time, so threads and processes that upsert the same thing make one row. What
 was not found here may be on the remote: such a create is asked for there before it is first sent.
 
-Source: spec/plexus.md 5 and 6.
+Source: docs/remotes/plexus.md#idempotency
+Source: docs/remotes/plexus.md#item
 """
 
 from __future__ import annotations

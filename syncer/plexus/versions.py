@@ -1,7 +1,9 @@
 """Versions of a score: the champion, and new ones that wait to become it.
 
 Results are dicts as the original gives them: ``{"success": True, ...}``, or ``{"success": False, "error": CODE, "message":
-text}``. Source: spec/plexus.md 6 "Score".
+text}``.
+
+Source: docs/remotes/plexus.md#score
 """
 
 from __future__ import annotations

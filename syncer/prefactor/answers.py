@@ -1,4 +1,9 @@
-"""What Prefactor's answers mean. Pure. Source: spec/prefactor.md 2, 4, 9 and 12."""
+"""What Prefactor's answers mean. Pure.
+
+Source: docs/remotes/prefactor.md#errors
+Source: docs/remotes/prefactor.md#lifecycle
+Source: docs/remotes/prefactor.md#control-signals
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How a Prefactor client reaches the API, with the names, defaults and checks of prefactor-http.
 
-Source: spec/prefactor.md 1.
+Source: docs/remotes/prefactor.md#time-outs-and-retries
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ The text is ``str(error)``, and ``error.args == (message,)``. What helps to mend
 traceback shows below the text. All survive pickling and copying.
 
 ``retry_after_s`` and the last class are not in prefactor-http 0.1.0; newer versions have the class. Bad status literals
-raise pydantic's ``ValidationError``, as there. Source: spec/prefactor.md 3 and 4.
+raise pydantic's ``ValidationError``, as there.
+
+Source: docs/remotes/prefactor.md#errors
 """
 
 from __future__ import annotations

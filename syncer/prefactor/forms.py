@@ -2,7 +2,11 @@
 
 A frozen change is ``{"path", "body"}``, with ``instance`` for a span's action: what is posted where, word for word at every
 repeat. Answers are read leniently: unknown fields are kept in ``extra``, missing ones stay as they are here.
-Source: spec/prefactor.md 2, 6, 7 and 12.
+
+Source: docs/remotes/prefactor.md#requests
+Source: docs/remotes/prefactor.md#idempotency
+Source: docs/remotes/prefactor.md#ids
+Source: docs/remotes/prefactor.md#timestamps
 """
 
 from __future__ import annotations

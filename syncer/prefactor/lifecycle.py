@@ -17,7 +17,9 @@ change one return only the fields that change. Naive datetimes mean UTC.
 
 Decided here: whether an active record may be cancelled is unsettled upstream, so it is accepted, sent as it is, and parked
 for all to see if refused. A status that is not known here forbids nothing, nor does a finished instance forbid spans: the
-API decides. Source: spec/prefactor.md 9 and 12.
+API decides.
+
+Source: docs/remotes/prefactor.md#lifecycle
 """
 
 from __future__ import annotations

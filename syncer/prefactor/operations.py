@@ -1,7 +1,10 @@
 """Requests in the API's own form, as bulk items and raw calls bring them, done in the local file.
 
 Operations go by the names bulk gives them; parameters are those of the REST bodies, ids in the path included. Lists and
-single records are answered from the local file. Source: spec/prefactor.md 2 and 8.
+single records are answered from the local file.
+
+Source: docs/remotes/prefactor.md#requests
+Source: docs/remotes/prefactor.md#bulk
 """
 
 from __future__ import annotations

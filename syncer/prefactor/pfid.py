@@ -2,7 +2,8 @@
 
 32 characters of Crockford's base 32 in lower case: 10 of time (milliseconds since 1970), 6 of partition (the account: all
 ids of one account carry the same), 16 of chance (80 bits). As text they sort by time of creation.
-Source: spec/prefactor.md 7.
+
+Source: docs/remotes/prefactor.md#ids
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 Only calls that go to the network while the caller waits come here (reads and the raw ``request``); recorded writes wait in
 the outbox, which has a back-off of its own. Decided here: a wait that the API asks for is honoured, and what ran out of time
-is tried again. Source: spec/prefactor.md 1.
+is tried again.
+
+Source: docs/remotes/prefactor.md#time-outs-and-retries
 """
 
 from __future__ import annotations

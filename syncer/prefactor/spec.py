@@ -1,4 +1,9 @@
-"""Prefactor's models: agent instances and their spans. Source: spec/prefactor.md 5, 9 and 10."""
+"""Prefactor's models: agent instances and their spans.
+
+Source: docs/remotes/prefactor.md#records
+Source: docs/remotes/prefactor.md#lifecycle
+Source: docs/remotes/prefactor.md#paging
+"""
 
 from __future__ import annotations
 

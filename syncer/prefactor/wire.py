@@ -1,7 +1,12 @@
 """Prefactor as the engine sees it: one request a change, offset pages, records by id.
 
 Every body carries the key of its change, frozen with it, so a repeat is answered with what the first made; ids that were
-minted here are the second line of defence. Source: spec/prefactor.md 2, 6, 9, 10 and 12.
+minted here are the second line of defence.
+
+Source: docs/remotes/prefactor.md#requests
+Source: docs/remotes/prefactor.md#idempotency
+Source: docs/remotes/prefactor.md#lifecycle
+Source: docs/remotes/prefactor.md#paging
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ def barriers(durability: str, system: str) -> dict[str, str | int]:
     full: every commit waits. normal: only a checkpoint waits, so that a power cut may cost the last writes, never the file.
     off: nothing waits, for what nobody needs after a power cut. What is SQLite's default there is left out.
 
-    Source: https://www.sqlite.org/pragma.html#pragma_fullfsync, #pragma_checkpoint_fullfsync, #pragma_synchronous.
+    See https://www.sqlite.org/pragma.html#pragma_fullfsync, #pragma_checkpoint_fullfsync, #pragma_synchronous.
     """
     found: dict[str, str | int] = {"synchronous": durability.upper()}
     if system in _APPLE and durability == "full":

@@ -1,6 +1,6 @@
 """The requests that the original REST clients were recorded to send, and what the sandbox owes them.
 
-The answers in the recordings are a test server's, so what is expected here comes from spec/prefactor.md and spec/abeja.md.
+The answers in the recordings are a test server's, so what is expected here comes from docs/remotes/.
 Where that server failed, was silent or hung up, the sandbox is made to do the same, so that retries meet what they met.
 """
 
@@ -106,7 +106,7 @@ def prepare(sandbox: Sandbox, record: dict[str, Any]) -> None:
 
 
 def expected(record: dict[str, Any]) -> tuple[int, str]:
-    """Status and code that spec/prefactor.md wants for a request that met no fault."""
+    """Status and code that docs/remotes/prefactor.md wants for a request that met no fault."""
     case = record["case"]
     if case in PREFACTOR_REFUSED:
         return PREFACTOR_REFUSED[case]

@@ -1,6 +1,6 @@
 """Accounts: what everything else in Plexus belongs to.
 
-Source: spec/plexus.md 6 "Account".
+Source: docs/remotes/plexus.md#account
 """
 
 from __future__ import annotations

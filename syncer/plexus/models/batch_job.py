@@ -2,7 +2,8 @@
 
 Older deployments of Plexus have them, today's do not: there they are kept in the local file.
 
-Source: spec/plexus.md 6.
+Source: docs/remotes/plexus.md#scoring-jobs
+Source: docs/remotes/plexus.md#deployments-that-differ
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Data sets: files of items made from a data source.
 
-Source: spec/plexus.md 6, "Data".
+Source: docs/remotes/plexus.md#data
 """
 
 from __future__ import annotations

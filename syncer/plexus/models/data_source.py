@@ -1,6 +1,6 @@
 """Data sources: where items come from, described in YAML. Read only: the original writes none either.
 
-Source: spec/plexus.md 6, "Data".
+Source: docs/remotes/plexus.md#data
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Evaluations: how good a score or a scorecard is on items whose answers are known.
 
-Source: spec/plexus.md 2.8 and 6.
+Source: docs/remotes/plexus.md#evaluation
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Feedback change details: what exactly was changed in a feedback item, and by whom.
 
-Today's deployments may lack these records: then they stay in the local file. Source: spec/plexus.md 6.
+Today's deployments may lack these records: then they stay in the local file.
+
+Source: docs/remotes/plexus.md#feedbackchangedetail
+Source: docs/remotes/plexus.md#deployments-that-differ
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Feedback items: what people answered instead of a score's own answer.
 
-Source: spec/plexus.md 6, "FeedbackItem".
+Source: docs/remotes/plexus.md#feedbackitem
+Source: docs/remotes/plexus.md#fields-that-travel-together
 """
 
 from __future__ import annotations

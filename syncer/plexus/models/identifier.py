@@ -1,6 +1,6 @@
 """Identifiers: the names and numbers by which people know an item.
 
-Source: spec/plexus.md 6, "Identifier".
+Source: docs/remotes/plexus.md#identifier
 """
 
 from __future__ import annotations

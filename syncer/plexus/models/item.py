@@ -1,6 +1,6 @@
 """Items: what is scored.
 
-Source: spec/plexus.md 6, "Item".
+Source: docs/remotes/plexus.md#item
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reports: what came out of a report configuration's run; their content is in their blocks.
 
-Source: spec/plexus.md 6, "Reports".
+Source: docs/remotes/plexus.md#reports
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Report blocks: the parts a report consists of, one after the other.
 
-Source: spec/plexus.md 6, "Reports".
+Source: docs/remotes/plexus.md#reports
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Report configurations: what a report is made of, as text.
 
-Source: spec/plexus.md 6, "Reports".
+Source: docs/remotes/plexus.md#reports
 """
 
 from __future__ import annotations

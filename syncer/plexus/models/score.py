@@ -1,6 +1,6 @@
 """Scores: the questions of a scorecard, each with the code that answers it.
 
-Source: spec/plexus.md 6 "Score".
+Source: docs/remotes/plexus.md#score
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Score results: what a score said about an item.
 
-Source: spec/plexus.md 2.8 and 6.
+Source: docs/remotes/plexus.md#scoreresult
+Source: docs/remotes/plexus.md#fields-that-travel-together
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scorecards: the questions an account asks of its items.
 
-Source: spec/plexus.md 6 "Scorecard".
+Source: docs/remotes/plexus.md#scorecard
 """
 
 from __future__ import annotations

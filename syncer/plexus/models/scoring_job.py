@@ -1,6 +1,6 @@
 """Scoring jobs: that an item is to be scored, and how far that is.
 
-Source: spec/plexus.md 6.
+Source: docs/remotes/plexus.md#scoring-jobs
 """
 
 from __future__ import annotations

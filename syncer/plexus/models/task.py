@@ -2,7 +2,7 @@
 
 Every method that writes several records writes them in one transaction: all of it is stored, or nothing.
 
-Source: spec/plexus.md 6, "Tasks".
+Source: docs/remotes/plexus.md#tasks
 """
 
 from __future__ import annotations

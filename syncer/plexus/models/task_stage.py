@@ -1,6 +1,6 @@
 """Stages: the steps of a task.
 
-Source: spec/plexus.md 6, "Tasks".
+Source: docs/remotes/plexus.md#tasks
 """
 
 from __future__ import annotations

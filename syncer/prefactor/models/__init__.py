@@ -9,7 +9,9 @@ stored. What is read is taken as it comes, because today's API says more than pr
 
 The signatures stay those of the original: a counter is still a required argument for type checkers. The models with which an
 agent version and its schemas are described keep unknown fields as well, so that newer ones can be sent.
-Source: spec/prefactor.md 3 and 5.
+
+Source: docs/remotes/prefactor.md#records
+Source: docs/remotes/prefactor.md#newer-releases
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """The routes: who may call, and for which organization and deployment.
 
-Source: spec/abeja.md 1 and 2. Decided here: another organization is 403, an unknown deployment or run 404, a known path
+Decided here: another organization is 403, an unknown deployment or run 404, a known path
 with another method 405.
+
+Source: docs/remotes/abeja.md#requests
+Source: docs/remotes/abeja.md#authentication
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Everything one organization holds: runs, their logs, and how a run looks to its clients.
 
-Source: spec/abeja.md 3 and 4.
+Source: docs/remotes/abeja.md#runs
+Source: docs/remotes/abeja.md#run-status
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who may call: the three kinds of credentials.
 
-Source: spec/abeja.md 1.
+Source: docs/remotes/abeja.md#authentication
 """
 
 from __future__ import annotations

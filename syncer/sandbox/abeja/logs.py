@@ -1,7 +1,9 @@
 """The logs of a run: oldest first, or newest first in both directions.
 
-Source: spec/abeja.md 2 and 3. Decided here: a token remembers run and time bounds, which may be left out beside it but not
+Decided here: a token remembers run and time bounds, which may be left out beside it but not
 changed; a token of one run or list is refused by another; both tokens of the recent logs at once are refused.
+
+Source: docs/remotes/abeja.md#logs
 """
 
 from __future__ import annotations

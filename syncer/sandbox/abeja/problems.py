@@ -1,6 +1,6 @@
 """What ABEJA refuses, in its words.
 
-Source: spec/abeja.md 5.
+Source: docs/remotes/abeja.md#errors
 """
 
 from __future__ import annotations

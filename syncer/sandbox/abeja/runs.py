@@ -1,9 +1,13 @@
 """Create, get and list runs.
 
-Source: spec/abeja.md 2 and 3. There is no idempotency: every accepted POST makes a run. Decided here: any non-empty
+There is no idempotency: every accepted POST makes a run. Decided here: any non-empty
 version id is taken, and named 0.0.1, 0.0.2 ... in the order of first use; environment names must be legal variable names
 and values text; a list ends with a null token; an empty token is no token; a token remembers its direction, and another
 ``scan_forward`` beside it is refused.
+
+Source: docs/remotes/abeja.md#creating-a-run
+Source: docs/remotes/abeja.md#runs
+Source: docs/remotes/abeja.md#paging
 """
 
 from __future__ import annotations

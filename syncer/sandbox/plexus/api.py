@@ -1,6 +1,8 @@
 """The one endpoint: a body in, a status and a body out.
 
-Source: spec/plexus.md 1, 2.2 and 10.
+Source: docs/remotes/plexus.md#requests
+Source: docs/remotes/plexus.md#authentication
+Source: docs/remotes/plexus.md#answers
 """
 
 from __future__ import annotations

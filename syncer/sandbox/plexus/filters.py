@@ -1,6 +1,6 @@
 """Filters and conditions as functions over a record, with DynamoDB's rules for attributes that are not there.
 
-Source: spec/plexus.md 2.6.
+Source: docs/remotes/plexus.md#filters
 """
 
 from __future__ import annotations

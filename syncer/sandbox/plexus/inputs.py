@@ -1,6 +1,8 @@
 """The input types Amplify generates: filters, key conditions, and what create, update and delete take.
 
-Source: spec/plexus.md 2.1, 2.6 and 2.7.
+Source: docs/remotes/plexus.md#generated-names
+Source: docs/remotes/plexus.md#filters
+Source: docs/remotes/plexus.md#index-queries
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What goes wrong in a resolver, in AppSync's words.
 
-Source: spec/plexus.md 2.2 and 10.
+Source: docs/remotes/plexus.md#errors
 """
 
 from __future__ import annotations

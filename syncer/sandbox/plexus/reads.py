@@ -1,6 +1,7 @@
 """Pages: of a whole table, of an index, of a relation.
 
-Source: spec/plexus.md 2.6 and 2.7.
+Source: docs/remotes/plexus.md#paging
+Source: docs/remotes/plexus.md#index-queries
 """
 
 from __future__ import annotations

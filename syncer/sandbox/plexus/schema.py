@@ -1,6 +1,7 @@
 """The GraphQL schema Amplify would generate, from the descriptions of the models.
 
-Source: spec/plexus.md 2.1 and 2.7.
+Source: docs/remotes/plexus.md#generated-names
+Source: docs/remotes/plexus.md#index-queries
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Documents checked against the schema by graphql-core, with the outcome worded as AppSync words it.
 
-Source: spec/plexus.md 2.2, and spec/recorded/plexus.jsonl.
+The wordings are those of tests/fixtures/recorded/plexus.jsonl.
+
+Source: docs/remotes/plexus.md#answers
+Source: docs/remotes/plexus.md#field-values
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """Create, update and delete, as Amplify's resolvers and DynamoDB do them.
 
-Source: spec/plexus.md 2.3, 2.4, 2.8 and 10.
+Source: docs/remotes/plexus.md#creates
+Source: docs/remotes/plexus.md#updates
+Source: docs/remotes/plexus.md#deletes
+Source: docs/remotes/plexus.md#timestamps
+Source: docs/remotes/plexus.md#fields-that-travel-together
 """
 
 from __future__ import annotations

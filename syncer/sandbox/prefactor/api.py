@@ -1,7 +1,12 @@
 """The routes: who may call, which operation a path stands for.
 
-Source: spec/prefactor.md 1 to 4. Tokens: the account's, and a deployment's, which stands for the sandbox's agent. Any other
+Tokens: the account's, and a deployment's, which stands for the sandbox's agent. Any other
 path or method is 404, those of the vendor's agent and quality endpoints included.
+
+Source: docs/remotes/prefactor.md#requests
+Source: docs/remotes/prefactor.md#authentication
+Source: docs/remotes/prefactor.md#errors
+Source: docs/remotes/prefactor.md#newer-releases
 """
 
 from __future__ import annotations

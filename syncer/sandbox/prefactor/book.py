@@ -1,6 +1,6 @@
 """Everything one Prefactor account holds, and how a record looks to its clients.
 
-Source: spec/prefactor.md 5.
+Source: docs/remotes/prefactor.md#records
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Many operations in one request.
 
-Source: spec/prefactor.md 8. Each item has its own transaction; the first error ends the run, and the keys after it are
+Each item has its own transaction; the first error ends the run, and the keys after it are
 missing from ``outputs``; HTTP is 200 all the same. Decided here: an item that is malformed (no known ``_type``, a key that
 is missing, not 8 to 64 characters, or there twice) refuses the whole request; span creates may be wrapped in ``details`` or
 flat; keys are shared with the REST operations; there is no limit on the number of items.
+
+Source: docs/remotes/prefactor.md#bulk
 """
 
 from __future__ import annotations

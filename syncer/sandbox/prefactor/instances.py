@@ -1,8 +1,12 @@
 """Register, start, finish and terminate an agent instance.
 
-Source: spec/prefactor.md 2, 3 and 9. Decided here: active to cancelled is refused, as the reference says ("cancelled"
+Decided here: active to cancelled is refused, as the reference says ("cancelled"
 requires pending); so is a second start, and any finish of an instance that is finished. An id that exists is a validation
 error, "has already been taken".
+
+Source: docs/remotes/prefactor.md#requests
+Source: docs/remotes/prefactor.md#lifecycle
+Source: docs/remotes/prefactor.md#newer-releases
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Idempotency: a key seen before gets the answer it got the first time.
 
-Source: spec/prefactor.md 6. Decided here: a key counts per operation (``agent_spans/create``), the same one over REST and
+Decided here: a key counts per operation (``agent_spans/create``), the same one over REST and
 in bulk. Only what was applied is remembered: a refused request may be sent again with its key once its reason is gone.
 The same key with another body is refused. The header ``Idempotency-Key`` is not read. For a span create the key may be at
 the top or inside ``details``; two different ones are refused. Keys never expire.
+
+Source: docs/remotes/prefactor.md#idempotency
 """
 
 from __future__ import annotations

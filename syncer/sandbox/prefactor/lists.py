@@ -1,8 +1,10 @@
 """Lists of instances and spans, in pages.
 
-Source: spec/prefactor.md 5 and 10. Decided here: offsets count records; 20 a page unless asked; oldest first; instances
+Decided here: offsets count records; 20 a page unless asked; oldest first; instances
 refuse any sorting, spans sort by id; ``start_time`` and ``end_time`` bound a span's start (its creation while pending),
 both inclusive; an unknown parent has an empty list; ``include_summaries=false`` leaves ``summary`` out.
+
+Source: docs/remotes/prefactor.md#paging
 """
 
 from __future__ import annotations

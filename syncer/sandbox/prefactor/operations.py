@@ -1,6 +1,6 @@
 """Every operation by its name, for REST and for bulk alike.
 
-Source: spec/prefactor.md 8 for the names.
+Source: docs/remotes/prefactor.md#bulk
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """PFIDs: 32 characters of time, account partition and chance.
 
-Source: spec/prefactor.md 7.
+Source: docs/remotes/prefactor.md#ids
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What Prefactor refuses, in its words.
 
-Source: spec/prefactor.md 4. Which code goes with what is the sandbox's choice among the known codes, except
+Which code goes with what is the sandbox's choice among the known codes, except
 ``idempotency_key_reused``, which is its own.
+
+Source: docs/remotes/prefactor.md#errors
 """
 
 from __future__ import annotations

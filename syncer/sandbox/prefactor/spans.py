@@ -1,10 +1,13 @@
 """Create and finish agent spans.
 
-Source: spec/prefactor.md 2 and 9. Decided here: an unknown instance is "not found", an unknown parent span (or one of
+Decided here: an unknown instance is "not found", an unknown parent span (or one of
 another instance) a validation error. Spans may be created while the instance is pending (the vendor's own core does) and
 after it was terminated (that is how a running client gets the control signal), not after it finished. An open span may be
 finished after its instance. ``finished_at`` needs a finished status, as ``result_payload`` does. Active to cancelled is
 refused, as for instances.
+
+Source: docs/remotes/prefactor.md#requests
+Source: docs/remotes/prefactor.md#lifecycle
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Agent versions and schema versions: made or reused by ``external_identifier`` at every register.
 
-Source: spec/prefactor.md 2. Decided here: the same identifier with other content is a validation error; without an
+Decided here: the same identifier with other content is a validation error; without an
 identifier every register makes a new version.
+
+Source: docs/remotes/prefactor.md#versions
 """
 
 from __future__ import annotations
