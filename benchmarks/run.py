@@ -1,4 +1,4 @@
-"""``python -m benchmarks [write|push|pull|query|start ...] [--rounds 5] [--quick] [--json]``."""
+"""``python -m benchmarks [write|push|pull|query|start|paths ...] [--rounds 5] [--quick] [--json]``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.report import Finding
 
-SUBJECTS = ("write", "push", "pull", "query", "start")
+SUBJECTS = ("write", "push", "pull", "query", "start", "paths")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
