@@ -49,6 +49,7 @@ class Database:
         self.turn = threading.RLock()
         """Held by the thread that writes."""
         self._writer: Writer | None = None
+        self._checked: tuple[Writer, int] | None = None  # the file had our schema when this connection had counted so far
         self._holder: int | None = None  # the thread that is inside a transaction
         self._forking = False
         self._readers = Readers(self.path, self._busy_ms)
@@ -175,7 +176,9 @@ class Database:
             try:
                 self._holder = threading.get_ident()
                 writer.begin()
-                version.unchanged(writer.connection, self.path, writer.cursor)
+                if self._checked != (writer, writer.others):  # only another connection can have upgraded the file
+                    version.unchanged(writer.connection, self.path)
+                    self._checked = (writer, writer.others)
                 yield tx
                 failpoints.reached("before-commit")
                 self._require_ours(writer)

@@ -85,7 +85,7 @@ def saved(held: Held, difference: Difference) -> Left:
     if difference is Difference.INDEX and files.log_is_same():
         return left  # everything is in the log that the name leads to
     by_name = difference in (Difference.LOG, Difference.INDEX)
-    in_the_log = by_name and not files.is_cut(files.header())
+    in_the_log = by_name and files.can_be_saved() and not files.is_cut(files.header())
     if in_the_log and _folded(raw, files):
         left.certain = True
         return left
@@ -189,7 +189,7 @@ def _folded_alone(raw: sqlite3.Connection, files: FileIdentity) -> bool:
 
 
 def _saved_all(raw: sqlite3.Connection, files: FileIdentity) -> bool:
-    if files.is_cut(files.header()):
+    if files.is_cut(files.header()) or not files.can_be_saved():
         return False  # the pages before the cut would be folded in, and those behind it not
     try:
         _, frames, folded = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -82,6 +82,11 @@ def log_bytes(found: bytes) -> int:
     return _log_bytes(*_SIZES.unpack_from(found, 14))
 
 
+def frame_bytes(found: bytes) -> int:
+    """How long a page is in the log, with what stands before it."""
+    return _log_bytes(_SIZES.unpack_from(found, 14)[0], 1) - LOG_HEADER
+
+
 def counts(found: bytes) -> tuple[int, int]:
     """``frames`` and ``saved`` of what :func:`raw` has read."""
     _, frames, saved = _HEADER.unpack(found)

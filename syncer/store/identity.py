@@ -13,10 +13,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from os import fstat, stat
+from os import fstat, lseek, pread, stat
 from pathlib import Path
 
-from syncer.store import header, locks
+from syncer.store import frames, header, locks
 from syncer.store.descriptors import Inode, inode_at, inode_of, may_write, open_on
 from syncer.store.header import LOG_HEADER, Difference, Header
 
@@ -24,6 +24,9 @@ _log = logging.getLogger(__name__)
 
 _COARSE_NS, _FINE_NS = 3_000_000_000, 25_000_000
 """A folder younger than this may change unseen: the coarsest file times are 2 s apart, the others at most 10 ms."""
+
+_SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
+"""SQLite says for each read and write where it shall be, so its place in the file may be moved."""
 
 
 class FileIdentity:
@@ -33,7 +36,7 @@ class FileIdentity:
     """
 
     __slots__ = (
-        "_database", "_distrusted", "_folder", "_folder_inode", "_index", "_indexes", "_links", "_log", "_logged",
+        "_database", "_distrusted", "_folder", "_folder_inode", "_holed", "_index", "_indexes", "_links", "_log", "_logged",
         "_logs", "_names", "_own_database", "_plain", "_quiet", "database_fd", "index_fd", "log_fd", "numbers", "path",
     )  # fmt: skip
 
@@ -54,7 +57,7 @@ class FileIdentity:
         self._indexes: set[int] = set()
         self.numbers: dict[int, Inode] = {}
         """The descriptors that SQLite has opened for this connection, and the one of the index, which all share."""
-        self._distrusted = False
+        self._distrusted, self._holed = False, False
         self._own_database = -1
         self.database_fd, self.log_fd, self.index_fd = -1, -1, -1
         self._find(before)
@@ -88,7 +91,7 @@ class FileIdentity:
         that number, also when it is a file of the user's by now, and behind the end that it remembers, also when the log
         was cut.
         """
-        if self._distrusted:
+        if self._distrusted or self._holed:
             return False
         try:
             # No name in a folder changes without the folder's own time, which nobody can set.
@@ -166,13 +169,45 @@ class FileIdentity:
         return header.read(self.index_fd)
 
     def is_cut(self, header: Header) -> bool:
-        """Whether the log is shorter than ``header`` says."""
+        """Whether the log is shorter than ``header`` says, or has a hole."""
+        if self._holed:
+            return True
         if self.log_fd < 0 or not header.frames:
             return False
         try:
             return fstat(self.log_fd).st_size < header.log_bytes
         except OSError:
             return False
+
+    def is_whole(self, since: bytes, now: bytes) -> bool:
+        """Whether the pages that a commit has written, and the one before them, are in the log.
+
+        A log that was cut between the last look and the commit has its length again: SQLite writes behind the end that it
+        remembers, which leaves a hole. ``since``, ``now``: :func:`header.raw` before and after.
+        """
+        frame = header.frame_bytes(now)
+        # One that was begun anew by this commit, as its new salts tell, has no page before.
+        return self._is_written(header.log_bytes(since) - frame if since[32:40] == now[32:40] else 0, now, frame)
+
+    def can_be_saved(self) -> bool:
+        """Whether all pages of the log that are not in the database file yet are there: a hole would be saved as a page."""
+        now = header.raw(self.index_fd)
+        _, saved = header.counts(now)
+        frame = header.frame_bytes(now)
+        return self._is_written(LOG_HEADER + saved * frame, now, frame)
+
+    def _is_written(self, at: int, now: bytes, frame: int) -> bool:
+        end, at = header.log_bytes(now), max(at, LOG_HEADER)
+        if self.log_fd < 0 or at >= end:
+            return True
+        try:
+            # No block is missing from the first page on; and where the cut may have been within that page, its end is there.
+            whole = _SEEK_HOLE is None or lseek(self.log_fd, at, _SEEK_HOLE) >= end
+            whole = whole and (any(pread(self.log_fd, 8, at + frame - 8)) or frames.fits(self.log_fd, at, frame, now[32:40]))
+        except OSError:
+            whole = False
+        self._holed = self._holed or not whole
+        return whole
 
     def is_surely_cut(self) -> bool:
         """The same while nobody writes: SQLite shortens a log that was long before it says so. Not inside a transaction."""

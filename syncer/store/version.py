@@ -90,13 +90,10 @@ def revision(connection: sqlite3.Connection, path: Path) -> str | None:
     return str(rows[0][0])
 
 
-def unchanged(connection: sqlite3.Connection, path: Path, cursor: sqlite3.Cursor | None = None) -> None:
-    """As :func:`check`, cheap enough for every transaction: another program may upgrade a file that is open here.
-
-    ``cursor``: one of the connection that is kept, which is cheaper than to make one.
-    """
+def unchanged(connection: sqlite3.Connection, path: Path) -> None:
+    """As :func:`check`, cheap enough for every transaction: another program may upgrade a file that is open here."""
     try:
-        stated = (cursor or connection).execute(_STATED).fetchall()
+        stated = connection.execute(_STATED).fetchall()
     except sqlite3.OperationalError:  # a table that is gone, or worse: the full check knows
         stated = []
     if stated != [(head(),)]:

@@ -53,7 +53,8 @@ class Writer:
         assert self.held.files is not None
         self.connection, self.files = self.held.connection, self.held.files
         self.cursor = self.connection.cursor()
-        self._others = 0
+        self.others = -1
+        """A number that changes when another connection commits."""
         try:
             self._require_log()
         except BaseException:
@@ -107,7 +108,7 @@ class Writer:
         self._begun = header.raw(self.files.index_fd)
         if not header.alike(self._begun, now if self._kept_locks() else before):
             self.spoiled = True
-        self._others = self._count_of_others()
+        self.others = self._count_of_others()
 
     def difference(self) -> Difference | None:
         """Right before a COMMIT: what is different from when the transaction began; None: it may go on."""
@@ -142,7 +143,8 @@ class Writer:
         self._commits += 1
         # Where SQLite's lock was dropped meanwhile: if nobody has committed since, what the index says is ours, and not
         # written over. As long as this process has the turn only another program can have come behind us.
-        certain = self._kept_locks() or self._count_of_others() == self._others
+        certain = self._kept_locks() or self._count_of_others() == self.others
+        certain = self.files.is_whole(self._begun, header.raw(self.files.index_fd)) and certain
         self.release()
         return (self.files.same() or self.files.difference() is None) and certain
 
@@ -163,7 +165,9 @@ class Writer:
             self.begin()
             (number,) = self.cursor.execute("PRAGMA user_version").fetchone()
             self.cursor.execute(f"PRAGMA user_version={number}")
-            if self.difference() is None and (unless is None or unless()):
+            found = self.difference()
+            # A log that is begun anew may be shorter than the index says of the old one.
+            if (found is None and unless is None) or (found in (None, Difference.CUT) and unless is not None and unless()):
                 self.cursor.execute("COMMIT")
                 self.release()
                 return True
@@ -222,7 +226,8 @@ class Writer:
         assert second is not None
         self.begin()
         try:
-            if self.difference() is not None or (self._second.files is not None and self._second.files.distrust()):
+            safe = self.difference() is None and self.files.can_be_saved()
+            if not safe or (self._second.files is not None and self._second.files.distrust()):
                 yield False  # SQLite would write the pages to whatever file has the number
                 return
             _, frames, folded = second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
