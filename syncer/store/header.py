@@ -84,13 +84,13 @@ def log_bytes(found: bytes) -> int:
 
 def frame_bytes(found: bytes) -> int:
     """How long a page is in the log, with what stands before it."""
-    return _log_bytes(_SIZES.unpack_from(found, 14)[0], 1) - LOG_HEADER
+    size: int = _SIZES.unpack_from(found, 14)[0]
+    return _FRAME_HEADER + (65_536 if size == 1 else size)
 
 
-def counts(found: bytes) -> tuple[int, int]:
-    """``frames`` and ``saved`` of what :func:`raw` has read."""
-    _, frames, saved = _HEADER.unpack(found)
-    return frames, saved
+def frames(found: bytes) -> int:
+    """:attr:`Header.frames` of what :func:`raw` has read."""
+    return int(_SIZES.unpack_from(found, 14)[1])
 
 
 def alike(one: bytes, other: bytes) -> bool:

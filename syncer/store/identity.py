@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _COARSE_NS, _FINE_NS = 3_000_000_000, 25_000_000
 """A folder younger than this may change unseen: the coarsest file times are 2 s apart, the others at most 10 ms."""
 
+_NOUGHTS = bytes(8)
 _SEEK_HOLE: int | None = getattr(os, "SEEK_HOLE", None)
 """SQLite says for each read and write where it shall be, so its place in the file may be moved."""
 
@@ -91,20 +92,28 @@ class FileIdentity:
         that number, also when it is a file of the user's by now, and behind the end that it remembers, also when the log
         was cut.
         """
+        if not self.names_lead_here():
+            return False
+        if self.log_fd < 0:  # no log; or no numbers to ask, in Windows
+            return True
+        try:
+            log = fstat(self.log_fd)
+        except OSError:
+            return False
+        return log.st_ino == self._log[1] and log.st_dev == self._log[0] and log.st_size >= log_bytes  # type: ignore[index]
+
+    def names_lead_here(self) -> bool:
+        """The same without a look at the log itself: for who has just read from it (:meth:`is_whole`)."""
         if self._distrusted or self._holed:
             return False
         try:
             # No name in a folder changes without the folder's own time, which nobody can set.
             folder = stat(self._folder)
-            quiet = folder.st_ctime_ns == self._quiet and folder.st_ino == self._folder_inode
-            if not quiet and not self._names_lead_here(folder):
-                return False
-            if self.log_fd < 0:  # no log; or no numbers to ask, in Windows
+            if folder.st_ctime_ns == self._quiet and folder.st_ino == self._folder_inode:
                 return True
-            log = fstat(self.log_fd)
+            return self._names_lead_here(folder)
         except OSError:
             return False
-        return log.st_ino == self._log[1] and log.st_dev == self._log[0] and log.st_size >= log_bytes  # type: ignore[index]
 
     def undisturbed(self, since: int) -> bool:
         """For who reads: whether, besides, no lock was dropped; ``since``: ``locks.losses`` before the reading began.
@@ -185,28 +194,34 @@ class FileIdentity:
         A log that was cut between the last look and the commit has its length again: SQLite writes behind the end that it
         remembers, which leaves a hole. ``since``, ``now``: :func:`header.raw` before and after.
         """
-        frame = header.frame_bytes(now)
-        # One that was begun anew by this commit, as its new salts tell, has no page before.
-        return self._is_written(header.log_bytes(since) - frame if since[32:40] == now[32:40] else 0, now, frame)
+        # A log that was begun anew by this commit, as its new salts tell, has no page before: then the log's header, which
+        # does not end in noughts, is looked at in its place.
+        return self._is_written(header.frames(since) if since[32:40] == now[32:40] else 0, now)
 
     def can_be_saved(self) -> bool:
         """Whether all pages of the log that are not in the database file yet are there: a hole would be saved as a page."""
         now = header.raw(self.index_fd)
-        _, saved = header.counts(now)
-        frame = header.frame_bytes(now)
-        return self._is_written(LOG_HEADER + saved * frame, now, frame)
+        return self._is_written(header.parsed(now).saved + 1, now)
 
-    def _is_written(self, at: int, now: bytes, frame: int) -> bool:
-        end, at = header.log_bytes(now), max(at, LOG_HEADER)
+    def _is_written(self, first: int, now: bytes) -> bool:
+        """Whether the frames from ``first`` (the first of all is 1) to the end are in the log."""
+        frame, end = header.frame_bytes(now), header.log_bytes(now)
+        at = LOG_HEADER + (first - 1) * frame  # before the beginning for none: its end is that of the log's header
         if self.log_fd < 0 or at >= end:
             return True
         try:
-            # No block is missing from the first page on; and where the cut may have been within that page, its end is there.
-            whole = _SEEK_HOLE is None or lseek(self.log_fd, at, _SEEK_HOLE) >= end
-            whole = whole and (any(pread(self.log_fd, 8, at + frame - 8)) or frames.fits(self.log_fd, at, frame, now[32:40]))
+            # No block is missing from there on. Where the cut may have been within the first frame, its end is there; and
+            # the salts of the next one, which no other file has, tell that the number is the log.
+            seam = pread(self.log_fd, 24, at + frame - 8)
+            whole = (_SEEK_HOLE is None or lseek(self.log_fd, max(at, 0), _SEEK_HOLE) >= end) and (
+                seam[:8] != _NOUGHTS or frames.fits(self.log_fd, at, frame, now[32:40])
+            )
+            if at + frame < end:
+                whole = whole and seam[16:] == now[32:40]
         except OSError:
             whole = False
-        self._holed = self._holed or not whole
+        if not whole:
+            self._holed = True
         return whole
 
     def is_surely_cut(self) -> bool:

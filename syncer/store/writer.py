@@ -35,7 +35,7 @@ class Writer:
         self._busy_ms = busy_ms
         self._second: Held | None = None
         self._begun = header.raw(-1)
-        self._fold_at = 0
+        self._fold_at = _FOLD_AFTER_PAGES
         self._commits = 0
         self._has_turn = False
         self._losses = locks.losses
@@ -53,6 +53,7 @@ class Writer:
         assert self.held.files is not None
         self.connection, self.files = self.held.connection, self.held.files
         self.cursor = self.connection.cursor()
+        self._own = header.raw(-1)  # behind the last commit of this connection
         self.others = -1
         """A number that changes when another connection commits."""
         try:
@@ -106,9 +107,10 @@ class Writer:
         # From here on no process of this program writes but this one. SQLite has read the state that ``now`` is of, unless
         # its lock was dropped meanwhile: then only if nobody has committed since before it looked.
         self._begun = header.raw(self.files.index_fd)
-        if not header.alike(self._begun, now if self._kept_locks() else before):
+        if not (header.alike(self._begun, before) or (self._kept_locks() and header.alike(self._begun, now))):
             self.spoiled = True
-        self.others = self._count_of_others()
+        if not header.alike(self._begun, self._own):
+            self.others = self._count_of_others()
 
     def difference(self) -> Difference | None:
         """Right before a COMMIT: what is different from when the transaction began; None: it may go on."""
@@ -143,10 +145,13 @@ class Writer:
         self._commits += 1
         # Where SQLite's lock was dropped meanwhile: if nobody has committed since, what the index says is ours, and not
         # written over. As long as this process has the turn only another program can have come behind us.
+        now = header.raw(self.files.index_fd)
         certain = self._kept_locks() or self._count_of_others() == self.others
-        certain = self.files.is_whole(self._begun, header.raw(self.files.index_fd)) and certain
+        certain = self.files.is_whole(self._begun, now) and certain
         self.release()
-        return (self.files.same() or self.files.difference() is None) and certain
+        if certain:
+            self._own = now
+        return (self.files.names_lead_here() or self.files.difference() is None) and certain
 
     def _count_of_others(self) -> int:
         """Changes when somebody else has committed: SQLite compares the header of the index with its own, byte for byte."""
@@ -203,8 +208,8 @@ class Writer:
     def fold_if_due(self) -> None:
         """Fold the log into the database file once it has grown, so that it stays bounded."""
         if self.files.index_fd >= 0:
-            frames, saved = header.counts(self._begun)  # of one commit ago: near enough
-            due = frames - saved >= _FOLD_AFTER_PAGES and frames >= self._fold_at
+            frames = header.frames(self._begun)  # of one commit ago: near enough
+            due = frames >= self._fold_at and frames - header.parsed(self._begun).saved >= _FOLD_AFTER_PAGES
         else:
             due = self._commits >= _FOLD_AFTER_COMMITS
         if not due:
@@ -213,7 +218,7 @@ class Writer:
         with suppress(sqlite3.Error, DatabaseError), self.folding():
             pass  # what a reader keeps from being folded is tried again when the log has grown by as much
         now = self.files.header()
-        self._fold_at = now.frames + _FOLD_AFTER_PAGES if now.saved < now.frames else 0
+        self._fold_at = now.frames + _FOLD_AFTER_PAGES if now.saved < now.frames else _FOLD_AFTER_PAGES
 
     @contextmanager
     def folding(self) -> Iterator[bool]:

@@ -333,14 +333,9 @@ def test_a_reader_in_a_read_only_folder_sees_one_time(path: Path) -> None:
 _CC = shutil.which("cc")
 
 
-def long_form(test: Any) -> Any:
-    """Made only where SYNCER_RIG asks for the long form: random acts still find days that are not mended (see I33)."""
-    return test if settings.scale > 1 else None
-
-
 def with_compiler(test: Any) -> Any:
-    """The same, where there is a compiler."""
-    return long_form(test) if _CC is not None else None
+    """Made only where SYNCER_RIG asks for the long form and there is a compiler: the gate needs none."""
+    return test if settings.scale > 1 and _CC is not None else None
 
 
 @pytest.fixture(scope="module")
@@ -592,7 +587,6 @@ def _lived(part: Part, folder: Path, content: bytes, seed: int) -> tuple[str, Ve
             shutil.rmtree(site.path.parent, ignore_errors=True)
 
 
-@long_form
 def test_what_is_accepted_is_in_the_file_whatever_is_done_to_it(house: House, content: bytes, tmp_path: Path) -> None:
     """10,000 accepted writes, each kind of act 50 times: nothing lost, nothing doubled, nothing refused came back [I33]."""
     total, counts, bad = Verdict(), Counter[str](), []
