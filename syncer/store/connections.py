@@ -58,32 +58,44 @@ def open_now() -> list[Held]:
     return [one for noted in list(_noted.values()) if (one := noted()) is not None]
 
 
+_TIMES = 3
+
+
 def opened(path: Path, uri: str, prepare: Prepare, *, busy_ms: int = BUSY_MS) -> Held:
     """A connection to ``uri``, an address of ``path``; ``prepare`` must read from it, and closes nothing.
 
     Raises: DatabaseError, sqlite3.Error.
     """
     require_clean(path)
-    one = Held(path)
     with opening:
-        with listing:
-            _noted[id(one)] = weakref.ref(one)  # noted before it is open: what is open is never unknown
-        try:
-            before = open_on(inode_at(one.real + suffix) for suffix in ("", "-wal", "-shm"))
-            known = frozenset(number for numbers in before.values() for number in numbers)
-            one.connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-            one.connection.execute(f"PRAGMA busy_timeout={busy_ms}")
-            prepare(one.connection)
-            # One look at the data more: a file that has just become one with a log gets it at the next.
-            one.connection.execute("PRAGMA data_version").fetchone()
-            logged = one.connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal" and "immutable=1" not in uri
-            one.files = FileIdentity(path, logged=logged, before=known)
-            if not (one.files.is_complete and one.files.can_be_read()):
-                raise _not_all_there(path)
-        except BaseException:
+        for _ in range(_TIMES):
+            one = Held(path)
+            try:
+                _open(one, uri, prepare, busy_ms)
+                assert one.files is not None
+                if one.files.is_complete and one.files.can_be_read():
+                    return one
+            except BaseException:
+                close(one)
+                raise
+            # SQLite keeps a closed connection open while a statement of it is kept, which Python may let go of at any time:
+            # then the new one got a number that was an old one's when they were listed, and is not known from it.
             close(one)
-            raise
-    return one
+    raise _not_all_there(path)
+
+
+def _open(one: Held, uri: str, prepare: Prepare, busy_ms: int) -> None:
+    with listing:
+        _noted[id(one)] = weakref.ref(one)  # noted before it is open: what is open is never unknown
+    before = open_on(inode_at(one.real + suffix) for suffix in ("", "-wal", "-shm"))
+    known = frozenset(number for numbers in before.values() for number in numbers)
+    one.connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    one.connection.execute(f"PRAGMA busy_timeout={busy_ms}")
+    prepare(one.connection)
+    # One look at the data more: a file that has just become one with a log gets it at the next.
+    one.connection.execute("PRAGMA data_version").fetchone()
+    logged = one.connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal" and "immutable=1" not in uri
+    one.files = FileIdentity(one.path, logged=logged, before=known)
 
 
 def close(one: Held) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -78,6 +79,7 @@ def test_an_interrupt_in_the_steps_of_a_fork_costs_nobody_a_write(
         pid = os.fork()
         if pid == 0:
             sys.setprofile(None)
+            faulthandler.dump_traceback_later(30, exit=True, file=sys.__stderr__)  # tells where it hangs, instead of hanging
             os._exit(_written(ws, key))
         children[pid] = key
 
