@@ -234,9 +234,9 @@ class FileIdentity:
     @contextmanager
     def held_still(self) -> Iterator[bool]:
         """Nobody writes inside the block; False: that could not be had in time. Not inside a transaction."""
-        # In the order in which a transaction takes them: SQLite's lock, then the turn.
-        still = locks.wait_for(lambda: locks.keep_writing(self.index_fd)) and locks.wait_for(
-            lambda: locks.take_turn(self.index_fd)
+        # In the order in which a transaction takes them: the turn, then SQLite's lock.
+        still = locks.wait_for(lambda: locks.take_turn(self.index_fd)) and locks.wait_for(
+            lambda: locks.keep_writing(self.index_fd)
         )
         try:
             yield still

@@ -91,9 +91,9 @@ def take_turn(index: int) -> bool:
     return True
 
 
-def wait_for(lock: Callable[[], bool]) -> bool:
-    """Whether ``lock`` could be had within some seconds."""
-    until, pause_s = time.monotonic() + _PATIENCE_S, _FIRST_WAIT_S
+def wait_for(lock: Callable[[], bool], patience_s: float = _PATIENCE_S) -> bool:
+    """Whether ``lock`` could be had within ``patience_s``."""
+    until, pause_s = time.monotonic() + patience_s, _FIRST_WAIT_S
     while not lock():
         if time.monotonic() > until:
             return False

@@ -97,17 +97,18 @@ class Writer:
             if self.files.distrust():
                 raise sqlite3.OperationalError("its descriptors were closed")
             self.files.difference()
-        self._losses, before = locks.losses, header.raw(self.files.index_fd)
-        self.cursor.execute("BEGIN IMMEDIATE")
-        now = header.raw(self.files.index_fd)
+        # The turn before SQLite's lock: who commits without that lock, having lost it inside his transaction, has the turn.
+        # So between our BEGIN and our look at the index none of our programs can commit.
+        index = self.files.index_fd
         self._has_turn = True  # noted before it is done: an interrupt must not leave it to the next transaction
-        if not locks.take_turn(self.files.index_fd) and not locks.wait_for(lambda: locks.take_turn(self.files.index_fd)):
+        if not locks.take_turn(index) and not locks.wait_for(lambda: locks.take_turn(index), self._busy_ms / 1000):
             self._has_turn = False
             raise DatabaseBusy("the database is being written by another process", record=str(self._path))
-        # From here on no process of this program writes but this one. SQLite has read the state that ``now`` is of, unless
-        # its lock was dropped meanwhile: then only if nobody has committed since before it looked.
-        self._begun = header.raw(self.files.index_fd)
-        if not (header.alike(self._begun, before) or (self._kept_locks() and header.alike(self._begun, now))):
+        self._losses, before = locks.losses, header.raw(index)
+        self.cursor.execute("BEGIN IMMEDIATE")
+        # SQLite has read this state, if its lock was ours since then; without it, only if nobody has committed meanwhile.
+        self._begun = header.raw(index)
+        if not (header.alike(self._begun, before) or self._kept_locks()):
             self.spoiled = True
         if not header.alike(self._begun, self._own):
             self.others = self._count_of_others()
