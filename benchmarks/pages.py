@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks import record
+from syncer.adapters.plexus.adapter import Plexus, PlexusLine
 from syncer.http.session import Answer
-from syncer.plexus.wire import Plexus, PlexusLine
 
 
 class Pages:

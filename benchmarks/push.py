@@ -22,7 +22,7 @@ from benchmarks.report import Finding, rate
 from benchmarks.timing import Watch, interleaved, median, watched
 from benchmarks.upstream import Traffic, Upstream
 from benchmarks.write import raw_row
-from syncer import registry
+from syncer.adapters import registry
 from syncer.engine.sync import Sync
 
 BATCH = 100

@@ -15,7 +15,7 @@ from benchmarks import record
 from benchmarks.report import Finding, rate
 from benchmarks.timing import interleaved, say, watched
 from syncer import Workspace
-from syncer.plexus import forms
+from syncer.adapters.plexus import codec
 
 _TABLE = record.SCORE_RESULT.table
 _BY_KEY = f"SELECT {', '.join(record.COLUMNS)} FROM {_TABLE} WHERE id = ?"
@@ -41,7 +41,7 @@ def _filled(path: Path, count: int) -> tuple[list[str], list[str]]:
     """A workspace with ``count`` rows; some keys and items to look up, in random order."""
     say(f"  making a file of {count:,} rows")
     record.workspace(path).close()
-    read = forms.reader(record.SCORE_RESULT)
+    read = codec.reader(record.SCORE_RESULT)
     keys: set[str] = set()
     items: set[str] = set()
     with closing(sqlite3.connect(path)) as connection, connection:

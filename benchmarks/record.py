@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from syncer import Workspace, config
-from syncer.plexus.spec import MODELS
+from syncer.adapters.plexus.spec import MODELS
 
 ACCOUNT = "0d8f3c1e-7a51-4f0b-9a0e-5f9d3f1c2b44"
 SCORE_RESULT = MODELS["ScoreResult"]

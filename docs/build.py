@@ -121,7 +121,7 @@ def annotation(found: Any) -> str:
         found = found.__origin__
     text = found if isinstance(found, str) else inspect.formatannotation(found).replace("typing.", "")
     text = re.sub(r"^InitVar\[(.*)\]$", r"\1", text)
-    return text.replace("_BaseAPIClient", "PlexusDashboardClient")
+    return re.sub(r"\b(_BaseAPIClient|Session)\b", "PlexusDashboardClient", text)
 
 
 def returned(call: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from syncer import failpoints
-from syncer.store.core import METADATA
+from syncer.store.schema import METADATA
 
 
 def run() -> None:

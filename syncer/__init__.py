@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from syncer.version import __version__
 
 if TYPE_CHECKING:
-    from syncer.app import Workspace
     from syncer.engine.report import Report
     from syncer.errors import SyncerError
+    from syncer.workspace import Workspace
 
 __all__ = ["Report", "SyncerError", "Workspace", "__version__"]
 
-_HOMES = {"Workspace": "syncer.app", "Report": "syncer.engine.report", "SyncerError": "syncer.errors"}
+_HOMES = {"Workspace": "syncer.workspace", "Report": "syncer.engine.report", "SyncerError": "syncer.errors"}
 
 
 def __getattr__(name: str) -> Any:

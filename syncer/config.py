@@ -24,17 +24,25 @@ current folder is never searched: a checked-out folder must not be able to redir
 
     [profile.staging.plexus]        # --profile staging: these win over the tables above
     api_url = "https://staging.example/graphql"
+
+The database is a path, or a SQLite URL that names one. Standard library only.
+
+SQLite's locks hold among those who see one inode, one ``-wal`` and one ``-shm`` through one kernel. Where that is not so,
+accepted writes vanish without an error, so it is refused before the file is opened. What is refused is decided from a mount
+table and a link count that are given; only :func:`dangers` looks at this machine.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+import stat
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from syncer.errors import SettingError
+from syncer.errors import SettingError, UnsafeLocation
 
 DURABILITIES = ("full", "normal")
 DANGERS = ("hard-link", "mounted-file", "file-system")
@@ -206,3 +214,214 @@ def _over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         lower = merged.get(name)
         merged[name] = _over(lower, value) if isinstance(value, dict) and isinstance(lower, dict) else value
     return merged
+
+
+_MOUNTS = "/proc/self/mountinfo"
+
+LOCAL = frozenset(
+    (
+        # Disks of this machine, whose locks and shared memory one kernel keeps for everybody.
+        *("ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "zfs", "f2fs", "jfs", "nilfs2", "reiserfs", "ubifs"),
+        *("apfs", "hfs", "hfsplus", "ntfs", "ntfs3", "vfat", "msdos", "exfat", "udf"),
+        *("overlay", "ecryptfs"),  # layers over one of these
+        *("tmpfs", "ramfs", "rootfs"),  # memory
+        *("squashfs", "erofs", "iso9660", "cramfs"),  # nobody can write there
+    )
+)
+"""Kinds of file systems, as the kernel calls them, that are known to be good. All others are not, FUSE in all its forms
+included: what stands behind it may be another machine, or a mirror."""
+MEMORY = frozenset(("tmpfs", "ramfs", "rootfs"))
+
+
+class Mount:  # plain classes: making others costs a millisecond of every command
+    """One line of a mount table: its number and its parent's, where it is, and what kind of file system."""
+
+    __slots__ = ("kind", "number", "parent", "point")
+
+    def __init__(self, number: str, parent: str, point: str, kind: str) -> None:
+        self.number = number
+        self.parent = parent
+        self.point = point
+        self.kind = kind
+
+
+class Danger:
+    """Why a place cannot keep the promise. ``word``: what allows it all the same, which costs what ``lost`` says."""
+
+    __slots__ = ("cure", "lost", "what", "why", "word")
+
+    def __init__(self, word: str, what: str, why: str, cure: str, lost: str) -> None:
+        self.word = word
+        self.what = what
+        self.why = why
+        self.cure = cure
+        self.lost = lost
+
+    @property
+    def hint(self) -> str:
+        """What to do, and what else there is."""
+        return f"{self.cure}; or SYNCER_ALLOW={self.word} opens it all the same, and {self.lost}"
+
+
+def path_of(db: str) -> Path:
+    """The file that ``db`` (a path or ``sqlite:///path``) means.
+
+    Raises: SettingError for a database in memory, which could not keep its promise, and for other systems.
+    """
+    if db.startswith("sqlite://"):
+        rest = db.removeprefix("sqlite://").split("?", 1)[0]
+        db = rest[1:] if rest.startswith("/") else rest
+    elif "://" in db:
+        system = db.split("://", 1)[0]
+        raise SettingError(f"{system} databases are not supported yet", hint="--db takes a path or sqlite:///path")
+    if db in ("", ":memory:"):
+        raise SettingError("a database in memory cannot keep writes", hint="--db takes the path of a file")
+    if "\0" in db:
+        raise SettingError("the path of the database holds a null character", hint="--db takes the path of a file")
+    try:
+        return Path(db).expanduser()
+    except RuntimeError as exc:
+        raise SettingError(
+            f"nobody knows whose home {db} means", why=str(exc), hint="--db takes the path of a file"
+        ) from exc
+
+
+def require_safe(path: Path, allowed: Collection[str] = frozenset()) -> None:
+    """Raises: UnsafeLocation where accepted writes could vanish, unless its word is ``allowed``."""
+    for danger in dangers(path):
+        if danger.word not in allowed:
+            raise UnsafeLocation(danger.what, record=str(path), why=danger.why, hint=danger.hint)
+
+
+def dangers(path: Path) -> list[Danger]:
+    """Everything about the place of ``path`` that could cost accepted writes, on this machine as it is now.
+
+    Costs a look at each folder above, one at the file, and a read of the mount table where there is one.
+    """
+    try:
+        real = os.path.realpath(path)
+    except OSError:  # the current folder is gone: whoever opens the file says so
+        return []
+    try:
+        found = os.stat(real)
+    except (OSError, ValueError):  # it is made later, or whoever opens it says why it cannot be reached
+        links = None
+    else:
+        if not stat.S_ISREG(found.st_mode):  # that is told when it is opened
+            return []
+        links = found.st_nlink
+    if os.name == "nt":
+        return judged(real, links, (), kind="network share" if is_share(real) else None)
+    return judged(real, links, mounts_of(_table()))
+
+
+def judged(real: str, links: int | None, mounts: Sequence[Mount], kind: str | None = None) -> list[Danger]:
+    """What is wrong with the file at ``real``, a path without links in it.
+
+    ``links``: its link count, None where there is no file yet. ``mounts``: the mount table; empty where nobody tells, and
+    then ``kind`` is all that is known of the file system.
+    """
+    mount = mount_of(real, mounts)
+    found = []
+    if links is not None and links > 1:
+        found.append(_hard_link(real, links))
+    if links is not None and mount is not None and mount.point == real:
+        found.append(_MOUNTED)
+    kind = mount.kind if mount is not None else kind
+    if kind is not None and kind not in LOCAL:
+        found.append(_file_system(kind))
+    return found
+
+
+def file_system(path: Path) -> str | None:
+    """The kind of file system that ``path`` is on, None where it cannot be told: macOS and Windows have no mount table."""
+    mount = mount_of(os.path.realpath(path), mounts_of(_table()))
+    return mount.kind if mount else None
+
+
+def mounts_of(table: str) -> list[Mount]:
+    """The lines of ``table`` (/proc/self/mountinfo), in its order; those that are none are left out."""
+    found = []
+    for line in table.split("\n"):  # a name may hold any other kind of line end
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) > 5 and after:
+            found.append(Mount(fields[0], fields[1], _unescaped(fields[4]), after.partition(" ")[0]))
+    return found
+
+
+def mount_of(real: str, mounts: Sequence[Mount]) -> Mount | None:
+    """The mount that ``real`` lies in, or None.
+
+    Followed as the kernel does, from the root down and through each mount that lies on the way: the longest mount point is
+    not always it, since a later mount of a folder above hides those that were there.
+    """
+    numbers = {mount.number for mount in mounts}
+    upon: dict[tuple[str | None, str], Mount] = {}
+    for mount in mounts:
+        inner = mount.parent in numbers and mount.parent != mount.number
+        upon[mount.parent if inner else None, mount.point] = mount
+    here: Mount | None = None
+    at = "/"
+    for name in real.split("/"):
+        at = f"{at.rstrip('/')}/{name}"
+        above = upon.pop((here.number if here else None, at), None)
+        while above is not None:  # taken out, so that no table can lead in a circle
+            here = above
+            above = upon.pop((here.number, at), None)
+    return here
+
+
+def is_share(path: str) -> bool:
+    r"""Whether a Windows path leads to another machine: ``\\server\share``, or the long form ``\\?\UNC\server\share``."""
+    start = path.replace("/", "\\")
+    if start.startswith(("\\\\?\\", "\\\\.\\")):
+        return start[4:8].upper() == "UNC\\"
+    return start.startswith("\\\\")
+
+
+def _table() -> str:
+    try:
+        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)  # compiled by the few that need it
+
+
+def _hard_link(real: str, links: int) -> Danger:
+    from shlex import quote
+
+    own = quote(f"{real}.own")
+    return Danger(
+        "hard-link",
+        "the database file has more than one name, and under each SQLite keeps another log",
+        f"{links} names (hard links; cp -l and some backups make such)",
+        f"end every program that uses it under any name, then give this one a file of its own: "
+        f"cp -p {quote(real)} {own} && mv {own} {quote(real)}",
+        "what is accepted while it is used under two names is lost",
+    )
+
+
+_MOUNTED = Danger(
+    "mounted-file",
+    "the database file is mounted by itself, and its log does not lie where others who use the file look for it",
+    "a single file is mounted there, without its folder",
+    "mount the folder that holds it instead",
+    "what is accepted while somebody else uses it, or before this container is removed, is lost",
+)
+
+
+def _file_system(kind: str) -> Danger:
+    return Danger(
+        "file-system",
+        "the database is on a file system whose locks are not known to reach everybody who uses it",
+        kind,
+        "keep it on a disk of this machine (--db, SYNCER_DB)",
+        "what is accepted while two machines, or a container and its host, use it is lost",
+    )

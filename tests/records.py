@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncer.describe import Kind, Model, Origin
-from syncer.engine.write import Records
+from syncer.records.api import Records
+from syncer.schema.model import Kind, Model, Origin
 
 Made = tuple[str, Any, dict[str, Any]]
 

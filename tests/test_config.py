@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from syncer import config
+from syncer.adapters.plexus.settings import SETTINGS
 from syncer.errors import SettingError
-from syncer.plexus.settings import SETTINGS
 
 
 def test_precedence(tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ import re
 from functools import cache
 from pathlib import Path
 
-from syncer.config import DANGERS
-from syncer.store.location import LOCAL
-from syncer.store.sqlite_bugs import known_bugs
+from syncer.config import DANGERS, LOCAL
+from syncer.store.file.sqlite_bugs import known_bugs
 from tests.rigs.long import RIGS, counted, row
 
 ROOT = Path(__file__).parents[1]

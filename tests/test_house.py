@@ -14,7 +14,7 @@ import syncer
 from syncer import errors
 
 ROOT = Path(__file__).parents[1]
-LONGEST = 400  # the layout that comes has no such limit: a file is one noun
+LONGEST = 700  # no measure of an idea, only an alarm: a file is one noun
 
 
 def modules() -> list[Path]:
@@ -23,7 +23,7 @@ def modules() -> list[Path]:
 
 
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:
-    """A module that grows past 400 lines has stopped being one idea."""
+    """A module that grows past 700 lines has stopped being one idea."""
     long = {str(p.relative_to(ROOT)): n for p in modules() if (n := len(p.read_text().splitlines())) > LONGEST}
     assert long == {}
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from syncer import registry
+from syncer.adapters import registry
 from syncer.demo.questions import QUESTIONS
 from syncer.demo.sample import DEFAULT, build
-from syncer.outbox import status, view
 from syncer.store.reader import Reader
+from syncer.views import outbox as views_outbox
+from syncer.views import status
 
 _REBUILD = "sample.db is not what the code makes; if that is meant, rebuild it: python -m syncer.demo.sample"
 
@@ -29,7 +30,7 @@ def reader() -> Iterator[Reader]:
 @pytest.fixture
 def waiting(reader: Reader) -> list[dict[str, Any]]:
     """What waits in it, as ``outbox list`` sees it."""
-    return view.changes(reader, {name: registry.models(name) for name in registry.names()})
+    return views_outbox.changes(reader, {name: registry.models(name) for name in registry.names()})
 
 
 def _dump(path: Path) -> list[str]:
@@ -102,7 +103,7 @@ def test_says_why_a_change_is_parked(waiting: list[dict[str, Any]]) -> None:
 def test_keeps_both_values_of_a_conflict(reader: Reader, waiting: list[dict[str, Any]]) -> None:
     """Both sides changed one description; base, ours and theirs are there."""
     clash = next(change for change in waiting if change["state"] == "conflict")
-    assert view.conflicts(reader, clash["model"], clash["key"]) == [
+    assert views_outbox.conflicts(reader, clash["model"], clash["key"]) == [
         {
             "field": "description",
             "base": "How well we treat people who call.",

@@ -2,17 +2,17 @@
 
 >>> from syncer.abeja import APIClient
 
-The exceptions are here too, and in :mod:`syncer.abeja.exceptions`, with the names of ``abeja.exceptions``.
+The exceptions are here too, and in :mod:`syncer.adapters.abeja.exceptions`, with the names of ``abeja.exceptions``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncer.exports import lazily
+from syncer.lazy import lazily
 
 if TYPE_CHECKING:
-    from syncer.abeja.exceptions import (
+    from syncer.adapters.abeja.exceptions import (
         BadRequest,
         Conflict,
         Error,
@@ -49,7 +49,7 @@ __all__ = [
     "EtagHashNotMatch",
 ]
 
-_HOMES = dict.fromkeys(__all__, "syncer.abeja.exceptions") | {"APIClient": "syncer.abeja.client"}
+_HOMES = dict.fromkeys(__all__, "syncer.adapters.abeja.exceptions") | {"APIClient": "syncer.abeja.client"}
 
 
 __getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from syncer.abeja.exceptions import BadRequest
-from syncer.abeja.forms import MARKER
+from syncer.adapters.abeja.codec import MARKER
+from syncer.adapters.abeja.exceptions import BadRequest
 
 _MOST_RETRIES = 9
 

@@ -13,23 +13,24 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncer import ids
-from syncer.abeja import checks, credentials, paging, refusals, shapes
-from syncer.abeja.exceptions import BadRequest, HttpError, NotFound, TransportError
+from syncer.abeja import checks, paging, shapes
 from syncer.abeja.online import Online
 from syncer.abeja.paging import Events, Look
-from syncer.abeja.spec import FINAL_STATES, RUN, RUN_LOG_EVENT
-from syncer.cache import rows, windows
-from syncer.describe import Model
-from syncer.engine import pages
-from syncer.engine.storing import row_of
+from syncer.adapters.abeja import credentials, responses
+from syncer.adapters.abeja.exceptions import BadRequest, HttpError, NotFound, TransportError
+from syncer.adapters.abeja.spec import FINAL_STATES, RUN, RUN_LOG_EVENT
+from syncer.engine.reconcile import apply as reconcile_apply
 from syncer.errors import InvalidInput, RemoteError, Unreachable
-from syncer.outbox import standing
-from syncer.outbox.standing import Standing
-from syncer.port import Row, State
+from syncer.outbox import queue
+from syncer.outbox.queue import Standing
+from syncer.records import rows
+from syncer.records.write import row_of
+from syncer.remote import Row, State
+from syncer.schema.model import Model
 from syncer.store.database import Transaction
 
 if TYPE_CHECKING:
-    from syncer.app import Workspace
+    from syncer.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class BaseAPIClient:
         self.timeout = credentials.connection_timeout(timeout)
         self.max_retry_count = credentials.max_retry_count(max_retry_count)
         if workspace is None:
-            from syncer.app import shared
+            from syncer.workspace import shared
 
             workspace = shared()
         self._workspace = workspace
@@ -114,7 +115,7 @@ class APIClient(BaseAPIClient):
         if row is None:
             return shapes.run(self._fetched(place), None)
         self._require_home(row, place)
-        refusal = refusals.read(stands.code, stands.reason) if stands and stands.state is State.PARKED else None
+        refusal = responses.read(stands.code, stands.reason) if stands and stands.state is State.PARKED else None
         if refusal is not None:
             raise refusal
         if stands is None and row["status"] not in FINAL_STATES:
@@ -137,7 +138,7 @@ class APIClient(BaseAPIClient):
 
         def look(tx: Transaction) -> tuple[list[shapes.Run], str | None]:
             found, token = paging.runs(_look(tx, RUN), place, next_page_token, scan_forward)
-            stands = standing.of(tx, RUN, [row["run_id"] for row in found])
+            stands = queue.of(tx, RUN, [row["run_id"] for row in found])
             return [shapes.run(row, stands.get(row["run_id"])) for row in found], token
 
         entries, token = self._read(look)
@@ -206,7 +207,7 @@ class APIClient(BaseAPIClient):
 
         def look(tx: Transaction) -> tuple[Row | None, Standing | None]:
             row = row_of(tx, RUN, run_id)
-            return row, standing.of(tx, RUN, [row["run_id"]]).get(row["run_id"]) if row else None
+            return row, queue.of(tx, RUN, [row["run_id"]]).get(row["run_id"]) if row else None
 
         return self._read(look)
 
@@ -245,14 +246,14 @@ class APIClient(BaseAPIClient):
 
     def _kept(self, found: Row) -> Row:
         def keep(tx: Transaction) -> Row:
-            pages.apply(tx, RUN, [rows.sql(RUN).as_tuple(found)])
+            reconcile_apply.apply(tx, RUN, [rows.sql(RUN).as_tuple(found)])
             return row_of(tx, RUN, found["run_id"]) or found
 
         return self._workspace.database.write(keep)
 
 
 def _look(tx: Transaction, model: Model) -> Look:
-    return lambda window: windows.seen(tx, model, window)
+    return lambda window: rows.seen(tx, model, window)
 
 
 def _not_cached(run_id: str, why: str = "") -> NotFound:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from syncer import clock
-from syncer.abeja.settings import SETTINGS
-from syncer.abeja.spec import RUN
+from syncer.adapters.abeja.settings import SETTINGS
+from syncer.adapters.abeja.spec import RUN
 from syncer.config import Settings
 from syncer.errors import Unreachable
-from syncer.port import Remote, Row
+from syncer.remote import Remote, Row
 
 _LONGEST_S = 10.0
 _PAUSE_S = 30.0

@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from syncer import clock
-from syncer.abeja.exceptions import BadRequest
-from syncer.cache.windows import Window
-from syncer.port import Row
-from syncer.values import dumps
+from syncer.adapters.abeja.exceptions import BadRequest
+from syncer.records.rows import Window
+from syncer.remote import Row
+from syncer.schema.values import dumps
 
 SIZE = 100
 """Runs, and log events, of a page."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from syncer import ids
-from syncer.abeja.forms import USUAL_RETRIES
-from syncer.abeja.spec import RUN
-from syncer.outbox.standing import Standing
-from syncer.port import Row
-from syncer.values import json_decoded, to_python
+from syncer.adapters.abeja.codec import USUAL_RETRIES
+from syncer.adapters.abeja.spec import RUN
+from syncer.outbox.queue import Standing
+from syncer.remote import Row
+from syncer.schema.values import json_decoded, to_python
 
 Run = dict[str, Any]
 

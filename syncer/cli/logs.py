@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
-from syncer.cli.app import App
-from syncer.cli.harmless import harmless_lines
+from syncer.cli.context import App
+from syncer.cli.output.escape import harmless_lines
 
 
 class _Safe(logging.Formatter):

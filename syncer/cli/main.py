@@ -10,35 +10,35 @@ from typing import NoReturn
 
 import click
 
-from syncer.cli.app import App
-from syncer.cli.lazy import Entry, LazyGroup, shared_options
+from syncer.cli.context import App
+from syncer.cli.group import Entry, LazyGroup, shared_options
 from syncer.version import __version__
 
 SECTIONS = {
     "Every day": {
-        "sync": Entry("syncer.cli.sync", "Send what waits, then bring home what others wrote."),
-        "push": Entry("syncer.cli.sync", "Only send what waits."),
-        "pull": Entry("syncer.cli.sync", "Only bring home what others wrote."),
-        "plan": Entry("syncer.cli.plan", "Show what the next sync would do, and do none of it."),
-        "status": Entry("syncer.cli.status", "What waits, what needs you, when each remote was last reached."),
+        "sync": Entry("syncer.cli.commands.sync", "Send what waits, then bring home what others wrote."),
+        "push": Entry("syncer.cli.commands.sync", "Only send what waits."),
+        "pull": Entry("syncer.cli.commands.sync", "Only bring home what others wrote."),
+        "plan": Entry("syncer.cli.commands.plan", "Show what the next sync would do, and do none of it."),
+        "status": Entry("syncer.cli.commands.status", "What waits, what needs you, when each remote was last reached."),
     },
     "Look": {
-        "query": Entry("syncer.cli.query", "Run SQL on the local file; it can only read."),
-        "tables": Entry("syncer.cli.tables", "List tables and views with their row counts."),
-        "schema": Entry("syncer.cli.tables", "Columns and indexes of one table, or of all."),
-        "outbox": Entry("syncer.cli.outbox", "List, show, retry or drop waiting changes."),
-        "explain": Entry("syncer.cli.explain", "Say why a record has not arrived, and what helps."),
-        "history": Entry("syncer.cli.history", "Show what happened to a record, newest first."),
-        "conflicts": Entry("syncer.cli.conflicts", "List, show or settle what both sides changed."),
-        "verify": Entry("syncer.cli.verify", "Compare every record with its row, and mend what differs."),
+        "query": Entry("syncer.cli.commands.query", "Run SQL on the local file; it can only read."),
+        "tables": Entry("syncer.cli.commands.tables", "List tables and views with their row counts."),
+        "schema": Entry("syncer.cli.commands.tables", "Columns and indexes of one table, or of all."),
+        "outbox": Entry("syncer.cli.commands.outbox", "List, show, retry or drop waiting changes."),
+        "explain": Entry("syncer.cli.commands.explain", "Say why a record has not arrived, and what helps."),
+        "history": Entry("syncer.cli.commands.history", "Show what happened to a record, newest first."),
+        "conflicts": Entry("syncer.cli.commands.conflicts", "List, show or settle what both sides changed."),
+        "verify": Entry("syncer.cli.commands.verify", "Compare every record with its row, and mend what differs."),
     },
     "Set up": {
-        "init": Entry("syncer.cli.init", "Make the local file and see which settings are missing."),
-        "config": Entry("syncer.cli.config", "What is configured, and where each value comes from."),
-        "doctor": Entry("syncer.cli.doctor", "Look for what could go wrong, and say what to do about it."),
-        "db": Entry("syncer.cli.db", "Upgrade, check, back up, restore, recover or prune the local file."),
-        "sandbox": Entry("syncer.cli.sandbox", "Run the platforms on this machine, faults on demand."),
-        "demo": Entry("syncer.cli.demo", "See it all work against a sandbox, without an account."),
+        "init": Entry("syncer.cli.commands.init", "Make the local file and see which settings are missing."),
+        "config": Entry("syncer.cli.commands.config", "What is configured, and where each value comes from."),
+        "doctor": Entry("syncer.cli.commands.doctor", "Look for what could go wrong, and say what to do about it."),
+        "db": Entry("syncer.cli.commands.db", "Upgrade, check, back up, restore, recover or prune the local file."),
+        "sandbox": Entry("syncer.cli.commands.sandbox", "Run the platforms on this machine, faults on demand."),
+        "demo": Entry("syncer.cli.commands.demo", "See it all work against a sandbox, without an account."),
     },
 }
 _EPILOG = "Ends with 0 done, 1 our bug, 2 usage, 3 some records need you, 4 try later (nothing is lost), 5 the local file."
@@ -85,7 +85,7 @@ def run(args: Sequence[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except BaseException as exc:  # noqa: BLE001 - the one boundary: every error becomes a sentence here
-        from syncer.cli.failure import told
+        from syncer.cli.errors import told
 
         return told(exc, app)
     return app.code

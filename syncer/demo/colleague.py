@@ -11,8 +11,8 @@ from syncer import ids
 from syncer.demo import cases
 from syncer.demo.session import Session
 from syncer.demo.upstream import Upstream
-from syncer.describe import Kind, Model
-from syncer.values import dumps
+from syncer.schema.model import Kind, Model
+from syncer.schema.values import dumps
 
 _SEED = 11
 

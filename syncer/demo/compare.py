@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from syncer.demo.upstream import Effects, Upstream
-from syncer.describe import Field, Kind, Model
+from syncer.schema.model import Field, Kind, Model
 from syncer.store.reader import Reader
 
 

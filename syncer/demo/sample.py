@@ -18,8 +18,8 @@ from random import Random
 
 import click
 
-from syncer import clock, ids, registry
-from syncer.app import Workspace
+from syncer import clock, ids
+from syncer.adapters import registry
 from syncer.config import Settings
 from syncer.demo.office import Office
 from syncer.demo.session import ACCOUNT_KEY, Session
@@ -27,6 +27,7 @@ from syncer.demo.trace import Trace
 from syncer.engine.report import Report
 from syncer.engine.sync import Sync
 from syncer.sandbox import Options, Sandbox
+from syncer.workspace import Workspace
 
 MONDAY = datetime(2025, 3, 3, 8, 0, tzinfo=UTC)
 DEFAULT = Path(__file__).resolve().parents[2] / "sample.db"

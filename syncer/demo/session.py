@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from syncer.demo import cases
-from syncer.engine.write import Records
+from syncer.records.api import Records
 
 ACCOUNT = "Harbour Insurance"
 ACCOUNT_KEY = "harbour-insurance"

@@ -11,8 +11,7 @@ from random import Random
 from shlex import quote
 from time import perf_counter
 
-from syncer import registry
-from syncer.app import Workspace
+from syncer.adapters import registry
 from syncer.config import Settings
 from syncer.demo import colleague, compare, platforms, tables
 from syncer.demo.processes import Broken, Finished, Troupe, ending_when_told, killed_when, silent_port
@@ -23,6 +22,7 @@ from syncer.demo.upstream import Effects, Upstream
 from syncer.demo.verdict import Check, judged
 from syncer.errors import UsageError
 from syncer.store.reader import Reader
+from syncer.workspace import Workspace
 
 Echo = Callable[[str], None]
 

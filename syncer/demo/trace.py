@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from syncer import clock, ids
 from syncer.abeja import APIClient
-from syncer.app import Workspace
+from syncer.adapters.prefactor.pfid import Pfid, partition_of
 from syncer.prefactor import HttpClientConfig, PrefactorHttpClient
-from syncer.prefactor.pfid import Pfid, partition_of
 from syncer.sandbox import Options
 from syncer.sandbox.prefactor.book import Book
+from syncer.workspace import Workspace
 
 AGENT = Book.agent_id
 ORGANIZATION, DEPLOYMENT = Options().abeja_organization_id, Options().abeja_deployment_ids[0]

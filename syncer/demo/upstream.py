@@ -12,9 +12,9 @@ from typing import Any, Self
 
 import requests
 
+from syncer.adapters.plexus import naming
 from syncer.demo.processes import Broken
-from syncer.describe import Model
-from syncer.plexus import naming
+from syncer.schema.model import Model
 
 _TRIES = 60
 _LIMIT_S = 30.0

@@ -6,19 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from syncer import clock
-from syncer.cache.preferences import Preferences
-from syncer.engine.deployment import Deployment
-from syncer.engine.meeting import ASK
-from syncer.engine.pull import Pull
-from syncer.engine.push import Push
-from syncer.engine.recheck import Sent, recheck
+from syncer.engine import lease as engine_lease
+from syncer.engine import lease as leases
+from syncer.engine.lease import Lease
+from syncer.engine.pull.loop import Pull
+from syncer.engine.pull.selection import EVERYTHING, Selection
+from syncer.engine.push.loop import Push
+from syncer.engine.push.sample import Sent
+from syncer.engine.reconcile.diverged import ASK
 from syncer.engine.report import RemoteReport, Report, Watch, unwatched
-from syncer.engine.selection import EVERYTHING, Selection
+from syncer.engine.schema_drift import Deployment
+from syncer.engine.verify.spot_check import recheck
 from syncer.errors import RemoteError, SyncRunning, Unreachable
-from syncer.outbox import counts, runs
-from syncer.outbox import lease as leases
-from syncer.outbox.lease import Lease
-from syncer.port import Remote
+from syncer.merge.rules import Preferences
+from syncer.outbox import stats
+from syncer.remote import Remote
 from syncer.store.database import Database, Transaction
 
 PATIENCE_S = 30.0
@@ -133,7 +135,7 @@ class Sync:
         return False
 
     def _push(self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None, sent: list[Sent]) -> None:
-        total = self._database.read(lambda tx: counts.count(tx, remote.name))
+        total = self._database.read(lambda tx: stats.count(tx, remote.name))
         push = Push(
             self._database,
             remote,
@@ -168,13 +170,13 @@ class Sync:
             else {name: asdict(pulled) for name, pulled in part.pulled.items()}
         )
         with self._database.transaction() as tx:
-            runs.note(tx, remote.name, kind, started_at, part.stopped or "done", counts, part.reason)
+            engine_lease.note(tx, remote.name, kind, started_at, part.stopped or "done", counts, part.reason)
 
     def _left(self, remote: Remote, part: RemoteReport, pushed: bool) -> None:
         def look(tx: Transaction) -> None:
-            part.waiting = counts.count(tx, remote.name)
-            part.attention = counts.count_attention(tx, remote.name)
-            part.later = counts.count_tried(tx, remote.name) if pushed else 0
-            part.next_due_at = counts.next_due(tx, remote.name, clock.stored_now())
+            part.waiting = stats.count(tx, remote.name)
+            part.attention = stats.count_attention(tx, remote.name)
+            part.later = stats.count_tried(tx, remote.name) if pushed else 0
+            part.next_due_at = stats.next_due(tx, remote.name, clock.stored_now())
 
         self._database.read(look)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from syncer.http.bodies import decoded
+from syncer.http.responses import decoded
 
 _THROTTLED = ("throttl", "toomanyrequests", "throughput", "limitexceeded", "rate exceeded", "too many requests")
 _UNKNOWN = (

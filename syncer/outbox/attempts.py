@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from syncer import clock
-from syncer.port import DESCRIBED_ANEW, NOT_DEPLOYED, Change, Receipt, State
-from syncer.store.core import ATTEMPT, OUTBOX
+from syncer.remote import DESCRIBED_ANEW, NOT_DEPLOYED, Change, Receipt, State
 from syncer.store.database import Statement, Transaction
+from syncer.store.schema import ATTEMPT, OUTBOX
 
 NO_ATTEMPT = frozenset({"not-sent", NOT_DEPLOYED, DESCRIBED_ANEW})
 """Codes of receipts of changes that never left this machine."""

@@ -1,26 +1,29 @@
 """The outbox: append, claim, settle. Every function works inside the caller's transaction.
 
-A change leaves by one of three doors, each a row of ``ledger``: *acked*, *superseded* by a later change of the same record,
-*discarded* by a named act of the user. Since every change takes one number, the ledger closes:
-numbers given out = ledger + outbox.
+A change leaves by one of three doors, each a row of ``ledger``: *acked*, *superseded* by a later
+change of the same record, *discarded* by a named act of the user. Since every change takes one
+number, the ledger closes: numbers given out = ledger + outbox.
+
+Creates that carry ``fields`` are upserts: the fields are what to send instead if the remote has the
+record already. Deletes go children before their parents.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from syncer import clock, failpoints, ids
-from syncer.describe import Model
-from syncer.outbox.rules import Fate, verdict
-from syncer.port import Change, Op, State, op_named
-from syncer.store.core import LEDGER, OUTBOX
+from syncer.outbox.coalesce import Fate, verdict
+from syncer.remote import Change, Op, State, op_named
+from syncer.schema.model import Field, Model
 from syncer.store.database import Statement, Transaction
-from syncer.store.statement import touched
+from syncer.store.schema import BASE, LEDGER, OUTBOX
+from syncer.store.transaction import touched
 
 _o = OUTBOX.c
 _KEYS = sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)
@@ -278,3 +281,109 @@ def leave(tx: Transaction, seqs: Sequence[int], door: str, *, by: int | None = N
     listed = json.dumps(list(seqs))
     tx.must(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why}, len(set(seqs)))
     tx.must(_REMOVE, {"seqs": listed}, len(set(seqs)))
+
+
+_UNSENT_UPSERTS = Statement(
+    sa.select(_o.seq)
+    .where(
+        _o.model == sa.bindparam("m"),
+        _o.remote == sa.bindparam("r"),
+        _o.op == Op.CREATE,
+        _o.fields.is_not(None),
+        _o.body.is_(None),
+        _o.state == State.PENDING,
+        sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
+        ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
+    )
+    .order_by(_o.seq)
+)
+_OFFER = Statement(OUTBOX.update().where(_o.seq == sa.bindparam("s")).values(fields=sa.bindparam("f")))
+
+
+def unsent_upserts(tx: Transaction, model: Model, now: str) -> list[int]:
+    """Numbers of the due upserts of a model that were never made ready to be sent, each the first of its record."""
+    return [row[0] for row in tx.all(_UNSENT_UPSERTS, {"m": model.name, "r": model.remote, "now": now})]
+
+
+def offer(tx: Transaction, seq: int, names: Iterable[str]) -> None:
+    """Let a create that was never sent be an upsert that would send ``names``."""
+    tx.run(_OFFER, {"s": seq, "f": json.dumps(sorted(names))})
+
+
+_b = BASE.c
+_l = LEDGER.c
+_UNSENT_DELETES = Statement(
+    sa.select(_o.seq)
+    .where(
+        _o.model == sa.bindparam("m"),
+        _o.remote == sa.bindparam("r"),
+        _o.op == Op.DELETE,
+        _o.body.is_(None),
+        _o.state == State.PENDING,
+        sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
+        ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
+    )
+    .order_by(_o.seq)
+)
+_target = sa.func.json_extract(_b.record, sa.bindparam("path"))
+_POINTED = Statement(
+    sa.select(_target.label("target"))
+    .select_from(OUTBOX.join(BASE, sa.and_(_b.remote == _o.remote, _b.model == _o.model, _b.key == _o.key)))
+    .where(_o.remote == sa.bindparam("r"), _o.model == sa.bindparam("m"), _o.op == Op.DELETE, _target.in_(_KEYS))
+    .distinct()
+)
+_GIVEN_UP = Statement(
+    sa.select(_l.key)
+    .where(
+        _l.remote == sa.bindparam("r"),
+        _l.model == sa.bindparam("m"),
+        _l.op == Op.DELETE,
+        _l.door == "discarded",
+        _l.left_at >= sa.bindparam("since"),
+        _l.key.in_(_KEYS),
+    )
+    .distinct()
+)
+
+
+def unsent_deletes(tx: Transaction, model: Model, now: str) -> list[int]:
+    """Numbers of the due deletes of a model that were never made ready to be sent, each the first of its record."""
+    return [row[0] for row in tx.all(_UNSENT_DELETES, {"m": model.name, "r": model.remote, "now": now})]
+
+
+def pointed_at(tx: Transaction, model: Model, field: Field, keys: Collection[str]) -> set[str]:
+    """Those of ``keys`` at which a record of ``model`` points by ``field`` whose delete waits.
+
+    The row is gone, so its base says where it pointed; one without a base is not on the remote and points at nothing.
+    """
+    named = {"r": model.remote, "m": model.name, "path": f'$."{field.name}"', "keys": json.dumps(list(keys))}
+    return {row[0] for row in tx.all(_POINTED, named)}
+
+
+def given_up(tx: Transaction, model: Model, keys: Collection[str], since: str) -> set[str]:
+    """Those of ``keys`` whose delete somebody has dropped, or settled for the remote's side, at or after ``since``."""
+    named = {"r": model.remote, "m": model.name, "keys": json.dumps(list(keys)), "since": since}
+    return {row[0] for row in tx.all(_GIVEN_UP, named)}
+
+
+_OF = Statement(
+    sa.select(_o.key, _o.state, _o.idem_key, _o.code, _o.reason)
+    .where(_o.model == sa.bindparam("m"), _o.key.in_(_KEYS), _o.remote == sa.bindparam("r"))
+    .order_by(_o.seq.desc())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The first waiting change of a record. ``code`` and ``reason``: of its last failure, empty without one."""
+
+    state: State
+    idem_key: str
+    code: str
+    reason: str
+
+
+def of(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, Standing]:
+    """Standings by record key; records with nothing waiting are absent."""
+    found = tx.all(_OF, {"m": model.name, "r": model.remote, "keys": json.dumps(list(keys))})
+    return {key: Standing(State(state), idem_key, code or "", reason or "") for key, state, idem_key, code, reason in found}

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncer.exports import lazily
+from syncer.lazy import lazily
 
 if TYPE_CHECKING:
+    from syncer.plexus.client import AccountNamespace as AccountNamespace
     from syncer.plexus.client import PlexusDashboardClient as PlexusDashboardClient
-    from syncer.plexus.context import ClientContext as ClientContext
+    from syncer.plexus.client import ScorecardNamespace as ScorecardNamespace
+    from syncer.plexus.client import ScoreResultNamespace as ScoreResultNamespace
+    from syncer.plexus.graphql import GraphQLRetryPolicy as GraphQLRetryPolicy
     from syncer.plexus.models import Account as Account
     from syncer.plexus.models import BaseModel as BaseModel
     from syncer.plexus.models import BatchJob as BatchJob
@@ -32,19 +35,16 @@ if TYPE_CHECKING:
     from syncer.plexus.models import ScoringJob as ScoringJob
     from syncer.plexus.models import Task as Task
     from syncer.plexus.models import TaskStage as TaskStage
-    from syncer.plexus.namespaces import AccountNamespace as AccountNamespace
-    from syncer.plexus.namespaces import ScorecardNamespace as ScorecardNamespace
-    from syncer.plexus.namespaces import ScoreResultNamespace as ScoreResultNamespace
-    from syncer.plexus.policies import GraphQLRetryPolicy as GraphQLRetryPolicy
+    from syncer.plexus.session import ClientContext as ClientContext
 
 _CLIENT = {
     "PlexusDashboardClient": "syncer.plexus.client",
     "_BaseAPIClient": "syncer.plexus.client",
-    "ClientContext": "syncer.plexus.context",
-    "GraphQLRetryPolicy": "syncer.plexus.policies",
-    "ScoreResultNamespace": "syncer.plexus.namespaces",
-    "ScorecardNamespace": "syncer.plexus.namespaces",
-    "AccountNamespace": "syncer.plexus.namespaces",
+    "ClientContext": "syncer.plexus.session",
+    "GraphQLRetryPolicy": "syncer.plexus.graphql",
+    "ScoreResultNamespace": "syncer.plexus.client",
+    "ScorecardNamespace": "syncer.plexus.client",
+    "AccountNamespace": "syncer.plexus.client",
 }
 
 __all__ = [

@@ -15,15 +15,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from syncer import clock
-from syncer.describe import Kind
-from syncer.engine.unit import Unit
+from syncer.adapters.plexus.spec import MODELS
 from syncer.errors import InvalidInput
-from syncer.plexus.record import inputs
-from syncer.plexus.spec import MODELS
+from syncer.plexus.convert import inputs
+from syncer.records.api import Unit
+from syncer.schema.model import Kind
 
 if TYPE_CHECKING:
-    from syncer.engine.write import Records
     from syncer.plexus.resolution import Resolution
+    from syncer.records.api import Records
 
 _SESSION, _MESSAGE = MODELS["ChatSession"], MODELS["ChatMessage"]
 _UPDATED = ("id", "accountId", "scorecardId", "scoreId", "procedureId", "status", "metadata", "createdAt", "updatedAt")

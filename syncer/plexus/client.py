@@ -1,31 +1,36 @@
 """``PlexusDashboardClient``: the entry to the Plexus classes over the local file.
 
-It needs neither credentials nor a network: those are asked for when a sync runs, or by :meth:`_BaseAPIClient.execute`.
+It needs neither credentials nor a network: those are asked for when a sync runs, or by
+:meth:`_BaseAPIClient.execute`.
 
 Source: docs/remotes/plexus.md#client
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
+from syncer.adapters.plexus import settings
 from syncer.errors import InvalidInput, RecordNotFound
-from syncer.plexus import links, pushing, settings
+from syncer.plexus import autopush
+from syncer.plexus.autopush import Reach
 from syncer.plexus.chat import ChatCalls
-from syncer.plexus.context import ClientContext
-from syncer.plexus.namespaces import AccountNamespace, ScorecardNamespace, ScoreResultNamespace
-from syncer.plexus.reach import Reach
 from syncer.plexus.resolution import Resolution
+from syncer.plexus.session import ClientContext
 
 if TYPE_CHECKING:
-    from syncer.app import Workspace
-    from syncer.engine.write import Records
-    from syncer.plexus.models.batch_job import BatchJob
+    from syncer.plexus.graphql import GraphQLRetryPolicy
+    from syncer.plexus.models.account import Account
+    from syncer.plexus.models.score_result import ScoreResult
     from syncer.plexus.models.score_result import ScoreResult as Result
-    from syncer.plexus.models.scoring_job import ScoringJob
-    from syncer.plexus.policies import GraphQLRetryPolicy
+    from syncer.plexus.models.scorecard import Scorecard
+    from syncer.plexus.models.scoring import BatchJob, ScoringJob
+    from syncer.records.api import Records
+    from syncer.workspace import Workspace
 
 
 class _BaseAPIClient:
@@ -55,7 +60,7 @@ class _BaseAPIClient:
         workspace: Workspace | None = None,
     ) -> None:
         if workspace is None:
-            from syncer.app import shared
+            from syncer.workspace import shared
 
             workspace = shared()
         self.workspace = workspace
@@ -167,7 +172,7 @@ class _BaseAPIClient:
         A new job joins an open batch of the same account, scorecard, provider and model; a batch of ``max_batch_size`` jobs
         is closed. Raises: InvalidInput (a ValueError).
         """
-        from syncer.plexus.jobs import batch_scoring_job
+        from syncer.plexus.models.scoring import batch_scoring_job
 
         return batch_scoring_job(
             self,
@@ -188,7 +193,7 @@ class _BaseAPIClient:
 
         Raises: RecordNotFound, InvalidInput (both ValueErrors).
         """
-        from syncer.plexus.jobs import update_evaluation
+        from syncer.plexus.models.scoring import update_evaluation
 
         return update_evaluation(self, id, **kwargs)
 
@@ -197,7 +202,7 @@ class _BaseAPIClient:
         escaped value of that name.
         """
         found = self.workspace.settings.remote("plexus", settings.SETTINGS)
-        return links.deep_link(found.get("dashboard_url", settings.DEFAULT_DASHBOARD_URL), url_pattern, params)
+        return deep_link(found.get("dashboard_url", settings.DEFAULT_DASHBOARD_URL), url_pattern, params)
 
     def load_score_configuration(
         self, scorecard_identifier: str, score_name: str, use_cache: bool = False, yaml_only: bool = False
@@ -230,7 +235,7 @@ class _BaseAPIClient:
 
         if "value" in given or "itemId" in given:
             raise InvalidInput("value and itemId are given twice", hint="the first two arguments are value and item")
-        hint = pushing.hint(*when)
+        hint = autopush.hint(*when)
         made = ScoreResult.create(self, value, item_id, **self._resolution.filled(given, scorecard_key, score_name))
         self._reach.soon(hint)
         return made
@@ -251,3 +256,100 @@ class PlexusDashboardClient(ChatCalls, _BaseAPIClient):
         """A client for one scorecard, or one score of it; nothing is looked up yet."""
         context = ClientContext(account_key=account_key, scorecard_key=scorecard_key, score_name=score_name)
         return cls(context=context, workspace=workspace)
+
+
+class ScoreResultNamespace:
+    """Score results of the client's account, scorecard and score."""
+
+    def __init__(self, client: _BaseAPIClient) -> None:
+        self._client = client
+
+    def create(
+        self,
+        value: float,
+        item_id: str,
+        *,
+        immediate: bool = False,
+        batch_size: int | None = 10,
+        batch_timeout: float | None = 1.0,
+        **kwargs: Any,
+    ) -> ScoreResult:
+        """The new result, durable when this returns. ``kwargs``: any field of :class:`ScoreResult`.
+
+        ``accountId``, ``scorecardId`` and ``scoreId`` come from the client's context where they are left out. ``immediate``,
+        ``batch_size`` and ``batch_timeout`` are as in :meth:`PlexusDashboardClient.log_score`. Raises: InvalidInput,
+        RecordNotFound (both ValueErrors); then nothing was stored.
+        """
+        return self._client._scored(value, item_id, kwargs, None, None, (immediate, batch_size, batch_timeout))
+
+    def batch_create(self, items: list[dict[str, Any]]) -> list[ScoreResult]:
+        """New results of ``items``, dicts of fields by Plexus's names, stored together or not at all.
+
+        The client's context fills in as in :meth:`create`. Raises: InvalidInput, RecordNotFound (both ValueErrors).
+        """
+        from syncer.plexus.models.score_result import ScoreResult
+
+        given: list[Any] = list(items)
+        filled = self._client._resolution.filled
+        return ScoreResult.batch_create(
+            self._client, [filled(item, None, None) if isinstance(item, Mapping) else item for item in given]
+        )
+
+
+class ScorecardNamespace:
+    """Scorecards of the local file."""
+
+    def __init__(self, client: _BaseAPIClient) -> None:
+        self._client = client
+
+    def get_by_key(self, key: str) -> Scorecard:
+        """The scorecard with this key. Raises: RecordNotFound (a ValueError)."""
+        from syncer.plexus.models.scorecard import Scorecard
+
+        return Scorecard.get_by_key(key, self._client)
+
+    def get_by_id(self, id: str) -> Scorecard:
+        """The scorecard with this id. Raises: RecordNotFound (a ValueError)."""
+        from syncer.plexus.models.scorecard import Scorecard
+
+        return Scorecard.get_by_id(id, self._client)
+
+
+class AccountNamespace:
+    """Accounts of the local file."""
+
+    def __init__(self, client: _BaseAPIClient) -> None:
+        self._client = client
+
+    def get_by_key(self, key: str) -> Account | None:
+        """The account with this key, None when the local file has none."""
+        from syncer.plexus.models.account import Account
+
+        return Account.get_by_key(key, self._client)
+
+    def get_by_id(self, id: str) -> Account:
+        """The account with this id. Raises: RecordNotFound (a ValueError)."""
+        from syncer.plexus.models.account import Account
+
+        return Account.get_by_id(id, self._client)
+
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def deep_link(base: str, pattern: str, params: Mapping[str, object]) -> str:
+    """``base`` and ``pattern`` as one address, ``{name}`` replaced by the value of that name, escaped.
+
+    Places without a value stay as they are. Raises: InvalidInput (a ValueError) for a value that would change the path.
+    """
+
+    def value(place: re.Match[str]) -> str:
+        name = place[1]
+        if name not in params:
+            return place[0]
+        text = str(params[name])
+        if text in (".", ".."):
+            raise InvalidInput(f"{name} cannot be {text!r} in a link", why="browsers take it for a step in the path")
+        return quote(text, safe="")
+
+    return f"{base.rstrip('/')}/{_PLACE.sub(value, pattern).lstrip('/')}"

@@ -1,6 +1,7 @@
 """Which account, scorecard and score a client works for: by key, external id or name, found in the local file.
 
-What was found is kept for the life of the client, what was not is looked for again: a pull may have brought it.
+What was found is kept for the life of the client, what was not is looked for again: a pull may have
+brought it.
 
 Source: docs/remotes/plexus.md#client
 """
@@ -11,11 +12,11 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from syncer.adapters.plexus import settings
 from syncer.errors import InvalidInput, RecordNotFound
-from syncer.plexus import accounts
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _IDENTIFIERS = ("key", "externalId", "name")
 _log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Resolution:
     Every method raises RecordNotFound (a ValueError) for what the local file does not have.
     """
 
-    def __init__(self, client: _BaseAPIClient) -> None:
+    def __init__(self, client: Session) -> None:
         self._client = client
         self._known: dict[tuple[str | None, ...], str] = {}
 
@@ -39,7 +40,7 @@ class Resolution:
         at = ("Account", context.account_key)
         found = self._known.get(at)
         if found is None:
-            found = self._known[at] = accounts.id_of(self._client)
+            found = self._known[at] = id_of(self._client)
         return found
 
     def scorecard_id(self, identifier: str | None = None, account_id: str | None = None) -> str | None:
@@ -95,7 +96,7 @@ class Resolution:
         return scorecard_id is None or self.scorecard_id(account_id=account_id) in (None, scorecard_id)
 
     def _of_account(self, account_id: str | None) -> dict[str, str]:
-        if not account_id and (self._client.context.account_id or accounts.key_of(self._client)):
+        if not account_id and (self._client.context.account_id or key_of(self._client)):
             account_id = self.account_id()
         return {"accountId": account_id} if account_id else {}
 
@@ -117,3 +118,28 @@ class Resolution:
             f"no {model} with key, external id or name {identifier!r} is in the local file",
             hint=f"check the name, or fetch what others wrote: syncer pull plexus --model {model}",
         )
+
+
+def key_of(client: Session) -> str | None:
+    """The key of the client's account: of its context, else of the settings; None when neither names one."""
+    configured = client.workspace.settings.remote("plexus", settings.SETTINGS)
+    return client.context.account_key or configured.get("account_key")
+
+
+def id_of(client: Session) -> str:
+    """The id of the client's account, found in the local file by its key unless the context brings it.
+
+    Raises: InvalidInput when no account is named, RecordNotFound when the file has none of that key (both ValueErrors).
+    """
+    if client.context.account_id:
+        return client.context.account_id
+    key = key_of(client)
+    if not key:
+        raise InvalidInput("no account is named", hint="set PLEXUS_ACCOUNT_KEY, or give accountId")
+    found = client.records.find("Account", {"key": key}, limit=1)
+    if not found:
+        raise RecordNotFound(
+            f"no Account with key {key!r} is in the local file",
+            hint="check PLEXUS_ACCOUNT_KEY, or fetch the account: syncer pull plexus --model Account",
+        )
+    return str(found[0]["id"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncer.exports import lazily
+from syncer.lazy import lazily
 
 if TYPE_CHECKING:
     from syncer.prefactor.config import HttpClientConfig

@@ -25,8 +25,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from syncer.http import failures
-from syncer.http.bodies import decoded as read
+from syncer.http import responses
+from syncer.http.responses import decoded as read
 
 INVALID_ACTION = "invalid_action"
 """Code of a refusal because of the record's status, with status 409."""
@@ -146,9 +146,9 @@ def _by_status(status: int, message: str, code: str, said: Mapping[str, Any]) ->
 
 
 def _retry_after_s(header: str, milliseconds: Any) -> float | None:
-    asked = [failures.retry_after_s({"Retry-After": header})]
+    asked = [responses.retry_after_s({"Retry-After": header})]
     if isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool) and milliseconds >= 0:
-        asked.append(min(milliseconds, failures.LONGEST_S * 1000) / 1000)
+        asked.append(min(milliseconds, responses.LONGEST_S * 1000) / 1000)
     return max((seconds for seconds in asked if seconds is not None), default=None)
 
 

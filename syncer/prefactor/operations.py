@@ -16,14 +16,13 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, ValidationError
 
 from syncer import clock
-from syncer.cache import rows
-from syncer.engine import storing
-from syncer.port import Row
 from syncer.prefactor import lifecycle, shown
 from syncer.prefactor.errors import PrefactorValidationError
 from syncer.prefactor.models import CreateAgentSpanRequest
 from syncer.prefactor.shown import INSTANCE, SPAN
 from syncer.prefactor.writes import Writes
+from syncer.records import rows, write
+from syncer.remote import Row
 from syncer.store.database import Database
 
 Params: TypeAlias = Mapping[str, Any]
@@ -115,7 +114,7 @@ class Operations:
 
     def _show(self, params: Params, _: str | None) -> Document:
         key = _text(params, "agent_instance_id")
-        row = self._database.read(lambda tx: storing.row_of(tx, INSTANCE, key))
+        row = self._database.read(lambda tx: write.row_of(tx, INSTANCE, key))
         return _details(shown.instance(dict(lifecycle.existing(row, lifecycle.INSTANCE, key))))
 
     def _instances(self, params: Params, _: str | None) -> Document:

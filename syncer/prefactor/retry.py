@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from syncer.errors import Unreachable
-from syncer.http.failures import NotSent, ReplyLost
+from syncer.http.errors import NotSent, ReplyLost
 from syncer.prefactor.config import HttpClientConfig
 from syncer.prefactor.errors import PrefactorApiError, PrefactorRetryExhaustedError
 

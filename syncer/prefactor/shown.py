@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from syncer import clock, values
-from syncer.describe import Kind, Model, Origin
-from syncer.port import Row
+from syncer import clock
+from syncer.adapters.prefactor.spec import MODELS
 from syncer.prefactor.lifecycle import UNKNOWN
 from syncer.prefactor.models import AgentInstance, AgentSpan
-from syncer.prefactor.spec import MODELS
+from syncer.remote import Row
+from syncer.schema import values
+from syncer.schema.model import Kind, Model, Origin
 
 Fields: TypeAlias = dict[str, Any]
 

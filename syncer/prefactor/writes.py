@@ -11,13 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from syncer import clock, ids
-from syncer.cache import bases, rows
-from syncer.describe import Model
-from syncer.engine import storing
+from syncer.adapters.prefactor import pfid
 from syncer.errors import InvalidInput, KeyReused
-from syncer.outbox import callerkeys
-from syncer.port import Row
-from syncer.prefactor import lifecycle, pfid, shown
+from syncer.prefactor import lifecycle, shown
 from syncer.prefactor.errors import KEY_REUSED, PrefactorApiError, PrefactorValidationError
 from syncer.prefactor.models import (
     AgentInstance,
@@ -28,6 +24,10 @@ from syncer.prefactor.models import (
     FinishStatus,
 )
 from syncer.prefactor.shown import INSTANCE, SPAN
+from syncer.records import bases, idempotency, rows
+from syncer.records import write as records_write
+from syncer.remote import Row
+from syncer.schema.model import Model
 from syncer.store.database import Database, Transaction
 
 Work = Callable[[Transaction, str | None], Row]
@@ -65,7 +65,7 @@ class Writes:
 
         def work(tx: Transaction, idem_key: str | None) -> Row:
             if id is not None:
-                lifecycle.absent(storing.row_of(tx, INSTANCE, id), lifecycle.INSTANCE, id)
+                lifecycle.absent(records_write.row_of(tx, INSTANCE, id), lifecycle.INSTANCE, id)
             made = id or _minted(_partition(tx, agent_id))
             fields = lifecycle.registered(agent_id, id=made, now=clock.stored_now())
             return _store(tx, INSTANCE, {**fields, **asked, "id": made}, minted=id is None, idem_key=idem_key)
@@ -116,7 +116,7 @@ class Writes:
         def work(tx: Transaction, idem_key: str | None) -> Row:
             instance = _instance(tx, request.agent_instance_id, of_span=True)
             if request.id is not None:
-                lifecycle.absent(storing.row_of(tx, SPAN, request.id), lifecycle.SPAN, request.id)
+                lifecycle.absent(records_write.row_of(tx, SPAN, request.id), lifecycle.SPAN, request.id)
             parent = _parent(tx, request.parent_span_id, instance)
             known = {
                 "agent_instance_id": instance["id"],
@@ -155,12 +155,12 @@ class Writes:
         }
 
         def work(tx: Transaction, idem_key: str | None) -> Row:
-            row = storing.row_of(tx, SPAN, agent_span_id)
+            row = records_write.row_of(tx, SPAN, agent_span_id)
             span = lifecycle.existing(row and shown.fields_of(SPAN, row), lifecycle.SPAN, agent_span_id)
             changes = lifecycle.finished(
                 span, now=clock.stored_now(), status=status, timestamp=timestamp, result_payload=result_payload
             )
-            above = storing.row_of(tx, INSTANCE, span["agent_instance_id"])
+            above = records_write.row_of(tx, INSTANCE, span["agent_instance_id"])
             if above is not None:
                 _count(tx, shown.fields_of(INSTANCE, above), changes["status"], span["status"])
             return _act(tx, SPAN, span["id"], "finish", changes, idem_key)
@@ -173,13 +173,13 @@ class Writes:
         print_ = "" if key is None else lifecycle.fingerprint(operation, asked)
 
         def once(tx: Transaction) -> Row:
-            made = None if key is None else callerkeys.made(tx, model, key, print_)
+            made = None if key is None else idempotency.made(tx, model, key, print_)
             if made is not None:
                 kind = lifecycle.SPAN if model is SPAN else lifecycle.INSTANCE
-                return dict(lifecycle.existing(storing.row_of(tx, model, made), kind, made))
+                return dict(lifecycle.existing(records_write.row_of(tx, model, made), kind, made))
             row = work(tx, key)
             if key is not None:
-                callerkeys.remember(tx, model, key, model.key_text(row), print_)
+                idempotency.remember(tx, model, key, model.key_text(row), print_)
             return row
 
         try:
@@ -214,7 +214,7 @@ def _instance(tx: Transaction, key: str, *, of_span: bool = False) -> dict[str, 
     Raises: PrefactorNotFoundError for an id that nobody else can have made; for a span it must be a PFID, because a wrong
     one would cost all the spans.
     """
-    row = storing.row_of(tx, INSTANCE, key)
+    row = records_write.row_of(tx, INSTANCE, key)
     elsewhere = pfid.valid(key) if of_span else not ids.is_local(key)
     if row is None and elsewhere:
         row = shown.stored(INSTANCE, lifecycle.made_elsewhere(key, now=clock.stored_now()))
@@ -231,7 +231,7 @@ def _parent(tx: Transaction, key: str | None, instance: Mapping[str, Any]) -> di
     """
     if key is None:
         return None
-    row = storing.row_of(tx, SPAN, key)
+    row = records_write.row_of(tx, SPAN, key)
     if row is not None:
         return shown.fields_of(SPAN, row)
     if pfid.partition_of(key) is None or pfid.partition_of(key) != (pfid.partition_of(instance["id"])):
@@ -241,13 +241,13 @@ def _parent(tx: Transaction, key: str | None, instance: Mapping[str, Any]) -> di
 
 def _store(tx: Transaction, model: Model, fields: Mapping[str, Any], *, minted: bool, idem_key: str | None) -> Row:
     row = {**dict.fromkeys((*model.by_name, "extra")), **shown.stored(model, fields)}
-    storing.store_new(tx, model, row, minted, idem_key)
+    records_write.store_new(tx, model, row, minted, idem_key)
     return row
 
 
 def _act(tx: Transaction, model: Model, key: str, action: str, changes: Mapping[str, Any], idem_key: str | None) -> Row:
     sent = {name: value for name, value in changes.items() if name != model.changed_at}
-    return storing.store_act(tx, model, key, action, shown.stored(model, sent), idem_key)
+    return records_write.store_act(tx, model, key, action, shown.stored(model, sent), idem_key)
 
 
 def _count(tx: Transaction, instance: Mapping[str, Any], after: str, before: str | None = None) -> None:

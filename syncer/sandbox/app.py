@@ -14,7 +14,7 @@ from syncer.sandbox.abeja.api import Abeja
 from syncer.sandbox.abeja.credentials import Credentials
 from syncer.sandbox.abeja.problems import words as abeja_words
 from syncer.sandbox.faults import Faults
-from syncer.sandbox.gate import Gate, Traffic
+from syncer.sandbox.middleware import Gate, Traffic
 from syncer.sandbox.plexus.api import Plexus
 from syncer.sandbox.plexus.endpoint import endpoint
 from syncer.sandbox.plexus.endpoint import words as plexus_words

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from syncer import clock
 from syncer.sandbox.documents import decoded, encoded
 from syncer.sandbox.faults import FAILURES, JSON_TYPE
-from syncer.sandbox.gate import Words
+from syncer.sandbox.middleware import Words
 
 log = logging.getLogger(__name__)
 

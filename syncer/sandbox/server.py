@@ -19,7 +19,7 @@ from syncer.errors import UsageError
 from syncer.sandbox.abeja.hooks import Hooks as AbejaHooks
 from syncer.sandbox.app import Options, Parts, build
 from syncer.sandbox.faults import Faults
-from syncer.sandbox.gate import HANG_UP
+from syncer.sandbox.middleware import HANG_UP
 from syncer.sandbox.prefactor.hooks import Hooks as PrefactorHooks
 from syncer.sandbox.storage import Effect
 

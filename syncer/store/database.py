@@ -19,14 +19,15 @@ import sqlalchemy as sa
 
 from syncer import failpoints
 from syncer.errors import CorruptDatabase, DatabaseError, NestedTransaction, UnknownOutcome
-from syncer.store import follow, forks, version
-from syncer.store.connections import BUSY_MS as BUSY_MS
-from syncer.store.connections import Held
-from syncer.store.faults import translating
-from syncer.store.header import Difference
-from syncer.store.readers import Readers
-from syncer.store.statement import Statement as Statement
-from syncer.store.together import Moved, Together, is_of_one
+from syncer.store import version
+from syncer.store.errors import translating
+from syncer.store.file import follow, fork_safety
+from syncer.store.file.connections import BUSY_MS as BUSY_MS
+from syncer.store.file.connections import Held
+from syncer.store.file.header import Difference
+from syncer.store.group_commit import Moved, Together, is_of_one
+from syncer.store.read_connections import Readers
+from syncer.store.transaction import Statement as Statement
 from syncer.store.transaction import Transaction as Transaction
 from syncer.store.writer import Writer, prepared
 
@@ -43,7 +44,7 @@ class Database:
         self._durability = durability
         self._busy_ms = busy_ms
         self._start()
-        forks.keep(self)
+        fork_safety.keep(self)
 
     def _start(self) -> None:
         self.turn = threading.RLock()
@@ -114,7 +115,7 @@ class Database:
             left.remove()
 
     def _bring(self, left: follow.Left) -> bool:
-        from syncer.store.carry import carry_over
+        from syncer.store.rescue.carry import carry_over
 
         assert left.copy is not None
         try:
@@ -264,7 +265,7 @@ class Database:
             )
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run ``work`` in a transaction, maybe with others' (:mod:`syncer.store.together`); its result once durable.
+        """Run ``work`` in a transaction, maybe with others' (:mod:`syncer.store.group_commit`); its result once durable.
 
         Where files were replaced since the last look, ``work`` is run once more, on those that are there now.
         """
@@ -335,19 +336,19 @@ class Database:
             self.turn.release()
 
     def before_fork(self, wait_s: float) -> None:
-        """See :class:`syncer.store.forks.Kept`."""
+        """See :class:`syncer.store.file.fork_safety.Kept`."""
         self._readers.before_fork(wait_s)
         if self._holder == threading.get_ident():
             return
         self._forking = True  # noted before it is done: what was taken is given back
-        if forks.acquired(self.turn, wait_s):
+        if fork_safety.acquired(self.turn, wait_s):
             with suppress(DatabaseError):  # what cannot be closed now stays open, and the child does not use the file
                 self._leave_nothing()
 
     def after_fork_in_parent(self) -> None:
         """The fork is over, and this is the parent."""
         if self._forking:
-            forks.released(self.turn)
+            fork_safety.released(self.turn)
             self._forking = False
         self._readers.after_fork_in_parent()
 

@@ -11,14 +11,15 @@ from pathlib import Path
 from syncer import clock, failpoints
 from syncer.errors import DatabaseError, NewerDatabase
 from syncer.install import upgrade_hint
-from syncer.store import asides, connections, version
-from syncer.store import backup as backups
-from syncer.store.backup import backup as backup
-from syncer.store.backup import integrity as integrity
-from syncer.store.connections import created
+from syncer.store import version
 from syncer.store.database import Database
-from syncer.store.faults import translated, translating
+from syncer.store.errors import translated, translating
+from syncer.store.file import asides, connections
+from syncer.store.file.connections import created
 from syncer.store.reader import reading
+from syncer.store.rescue import backup as backups
+from syncer.store.rescue.backup import backup as backup
+from syncer.store.rescue.backup import integrity as integrity
 
 _turn = threading.Lock()  # alembic keeps what it is about to do in modules: one thread at a time
 

@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from syncer.errors import DatabaseBusy, DatabaseError, QueryError
-from syncer.store import connections, locks, version
-from syncer.store.connections import Held
-from syncer.store.faults import translated, translating
+from syncer.store import version
+from syncer.store.errors import translated, translating
+from syncer.store.file import connections, locks
+from syncer.store.file.connections import Held
 
 T = TypeVar("T")
 
@@ -155,7 +156,7 @@ class Reader:
         return QueryError("SQLite refused the query", why=text, hint=self._near(text))
 
     def _near(self, text: str) -> str | None:
-        from syncer.spelling import near
+        from syncer.suggest import near
 
         what, _, name = text.partition(": ")
         name = name.rpartition(".")[2]

@@ -18,8 +18,9 @@ from syncer.errors import (
     ReadOnlyDatabase,
 )
 from syncer.install import upgrade_hint
-from syncer.store import asides, hints
-from syncer.store.faults import opening, translated
+from syncer.store import hints
+from syncer.store.errors import opening, translated
+from syncer.store.file import asides
 
 APPLICATION_ID = 0x53594E43  # "SYNC", in the header of every file of ours
 _STATED = "SELECT version_num FROM alembic_version"

@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from syncer.errors import DatabaseBusy, DatabaseError
-from syncer.store import connections, header, locks, version
-from syncer.store.barriers import barriers
-from syncer.store.connections import Held
-from syncer.store.header import Difference
+from syncer.store import version
+from syncer.store.file import connections, header, locks
+from syncer.store.file.barriers import barriers
+from syncer.store.file.connections import Held
+from syncer.store.file.header import Difference
 
 _PAGE_CACHE_KIB = 65_536
 _FOLD_AFTER_PAGES = 4_000

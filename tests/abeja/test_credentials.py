@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncer.abeja import credentials
+from syncer.adapters.abeja import credentials
 from syncer.errors import InvalidInput, SettingError
 
 TOKEN = {"PLATFORM_AUTH_TOKEN": "tok"}

@@ -8,8 +8,8 @@ import pickle
 
 import pytest
 
-from syncer.abeja import exceptions
-from syncer.abeja.exceptions import BadRequest, Error, HttpError, InvalidPathException, NotFound, TransportError
+from syncer.adapters.abeja import exceptions
+from syncer.adapters.abeja.exceptions import BadRequest, Error, HttpError, InvalidPathException, NotFound, TransportError
 
 URL = "https://api.abeja.io/organizations/1/deployments/2/runs/3"
 

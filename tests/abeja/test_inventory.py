@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import syncer.abeja
-from syncer.abeja import credentials
-from syncer.abeja.exceptions import BY_STATUS, HttpError
+from syncer.adapters.abeja import credentials
+from syncer.adapters.abeja.exceptions import BY_STATUS, HttpError
 from tests.prefactor.inventory import Entry, differences, inventory, parameter_differences, rooms
 
 STILL_TO_COME = {"Connection"}

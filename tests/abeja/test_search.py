@@ -11,7 +11,7 @@ import pytest
 
 from syncer import Workspace, clock
 from syncer.abeja import APIClient
-from syncer.abeja.wire import GRACE_S
+from syncer.adapters.abeja.adapter import GRACE_S
 from syncer.sandbox import Sandbox
 from tests.abeja.rig import MARKER, create, made, outbox, settings_of
 from tests.rigs.hostile import Answered, Asked, Hostile, forwarded

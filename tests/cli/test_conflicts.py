@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from syncer import Workspace
-from syncer.cli.table import shown_width
+from syncer.cli.output.table import shown_width
 from syncer.config import Settings
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox

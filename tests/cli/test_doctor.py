@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from syncer import Workspace, clock
-from syncer.doctor import examine
+from syncer.diagnostics.doctor import examine
 from syncer.install import upgrade_hint
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox

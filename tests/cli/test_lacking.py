@@ -6,7 +6,7 @@ from pathlib import Path
 
 from syncer import Workspace
 from tests.cli.conftest import Syncer
-from tests.engine.test_lacking import batches
+from tests.engine.test_schema_drift import batches
 
 
 def test_the_command_line_says_it_once_and_is_content(connected: Syncer, path: Path) -> None:

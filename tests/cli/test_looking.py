@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from syncer import registry
+from syncer.adapters import registry
 from syncer.sandbox.server import Sandbox
 from tests.cli.conftest import Syncer
 from tests.files import write

@@ -14,8 +14,8 @@ import click
 import pytest
 
 from syncer import Workspace
-from syncer.cli.app import App
-from syncer.cli.failure import told
+from syncer.cli.context import App
+from syncer.cli.errors import told
 from syncer.cli.main import SECTIONS, cli
 from syncer.sandbox.server import Sandbox
 from syncer.version import __version__

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from syncer import Workspace, clock
-from syncer.outbox import counts, prune
+from syncer.outbox import ledger as outbox_ledger
+from syncer.outbox import stats
 from syncer.sandbox.server import Sandbox
-from syncer.store import compact
+from syncer.store import maintenance
 from syncer.store.reader import Reader
 from tests.cli.conftest import Syncer
 from tests.factory import result, scoring
@@ -57,8 +58,8 @@ def test_what_is_old_goes_and_the_books_close(synced: Workspace, old: dict[str, 
     before = lines(path)
     was = synced.status()
     with clock.using(clock.Virtual(NOW)):
-        gone = prune.prune(synced.database, CUT)
-        assert prune.prune(synced.database, CUT).total == 0
+        gone = outbox_ledger.prune(synced.database, CUT)
+        assert outbox_ledger.prune(synced.database, CUT).total == 0
         after, now = lines(path), synced.status()
     assert gone.changes > 30
     assert min(gone.events, gone.runs) > 0
@@ -76,7 +77,7 @@ def test_what_waited_still_leaves(synced: Workspace, old: dict[str, str], sandbo
     """After a prune a mended change is sent once, and nothing of what went out before goes out again [I2 I3]."""
     made = len(sandbox.effects("ScoreResult", "create"))
     with clock.using(clock.Virtual(NOW)):
-        prune.prune(synced.database, CUT)
+        outbox_ledger.prune(synced.database, CUT)
         synced.plexus.update("ScoreResult", old["waits"], {"explanation": "short"})
         assert synced.sync(wait_s=0).exit_code == 0
         assert (synced.push().requests, synced.status().closed) == (0, True)
@@ -89,10 +90,10 @@ def test_what_waited_still_leaves(synced: Workspace, old: dict[str, str], sandbo
 def test_a_missing_line_is_still_found(synced: Workspace, old: dict[str, str], path: Path, last: int | None) -> None:
     """What was pruned is accounted for, what somebody removed is not, however far back one looks [I2]."""
     with clock.using(clock.Virtual(NOW)):
-        prune.prune(synced.database, CUT)
-        assert synced.database.read(lambda tx: counts.closes(tx, last))
+        outbox_ledger.prune(synced.database, CUT)
+        assert synced.database.read(lambda tx: stats.closes(tx, last))
         write(path, "DELETE FROM ledger WHERE seq = (SELECT max(seq) FROM ledger)")
-        assert not synced.database.read(lambda tx: counts.closes(tx, last))
+        assert not synced.database.read(lambda tx: stats.closes(tx, last))
         assert not synced.status().closed
     assert old["waits"]
 
@@ -106,11 +107,11 @@ def test_conflicts_stay_until_they_are_settled(synced: Workspace, old: dict[str,
         sandbox.edit("Item", key, text="theirs", updatedAt=clock.wire(clock.stored_now()))
         synced.plexus.update("Item", key, {"text": "ours"})
         synced.sync(wait_s=0)
-    assert prune.prune(synced.database, CUT).conflicts == 0
+    assert outbox_ledger.prune(synced.database, CUT).conflicts == 0
     assert rows(path, "SELECT ours, theirs FROM conflict") == [('"ours"', '"theirs"')]
     with clock.using(clock.Virtual(LONG_AGO)):
         synced.resolve(key, take="ours")
-    assert prune.prune(synced.database, CUT).conflicts == 1
+    assert outbox_ledger.prune(synced.database, CUT).conflicts == 1
 
 
 def test_what_was_made_here_is_known_after_a_prune(
@@ -118,7 +119,7 @@ def test_what_was_made_here_is_known_after_a_prune(
 ) -> None:
     """A record we made, and the remote has lost since, is told as lost, kept, and sent again on demand [I24 I25]."""
     with clock.using(clock.Virtual(NOW)):
-        prune.prune(synced.database, CUT)
+        outbox_ledger.prune(synced.database, CUT)
         assert rows(path, "SELECT count(*) FROM ledger WHERE key = ?", old["itemId"]) == [(0,)]
         sandbox.drop("Item", old["itemId"])
         seen = synced.verify("plexus", models=["Item"], repair=True).remotes["plexus"].models["Item"]
@@ -140,10 +141,10 @@ def test_what_was_deleted_again_leaves_nothing(synced: Workspace, old: dict[str,
         synced.plexus.delete("Item", key)
         synced.push(wait_s=0)
     with clock.using(clock.Virtual(NOW)):
-        prune.prune(synced.database, clock.stored(LONG_AGO + timedelta(minutes=30)))
+        outbox_ledger.prune(synced.database, clock.stored(LONG_AGO + timedelta(minutes=30)))
         assert rows(path, "SELECT count(*) FROM ledger WHERE key = ?", key) == [(1,)]
         assert rows(path, f"{kept} WHERE key = ?", key) == [(0,)]
-        prune.prune(synced.database, clock.after(1.0))
+        outbox_ledger.prune(synced.database, clock.after(1.0))
         assert rows(path, kept) == [(before - 1,)]
 
 
@@ -164,7 +165,7 @@ def test_the_log_is_cut_while_the_file_is_open(ws: Workspace, path: Path) -> Non
     ws.plexus.create_many("Account", [{"name": "a", "key": str(n)} for n in range(50)])
     log = path.with_name(path.name + "-wal")
     assert log.stat().st_size > 0
-    assert compact.folded(path)
+    assert maintenance.folded(path)
     assert log.stat().st_size < 10_000  # a page
     assert len(ws.plexus.find("Account")) == 50
 
@@ -182,7 +183,7 @@ def test_the_command(synced: Workspace, old: dict[str, str], fresh: Syncer, path
     assert planned["changes"] > 0
     names = ("changes", "attempts", "events", "conflicts", "runs")
     assert [done[name] for name in names] == [planned[name] for name in names]
-    assert compact.folded(path, vacuum=True)
+    assert maintenance.folded(path, vacuum=True)
     assert rows(path, "PRAGMA freelist_count") == [(0,)]
     said = fresh("db", "prune")
     assert "forgot nothing older than 90 days" in said.out

@@ -169,7 +169,7 @@ def test_restore_refuses_while_anyone_has_the_file_open(
 def test_this_process_too(filled: Syncer, saved: Path) -> None:
     """A workspace of the same process keeps its locks, its file and its writes."""
     from syncer.errors import DatabaseBusy
-    from syncer.store.restore import restore
+    from syncer.store.rescue.restore import restore
 
     with Workspace.open(filled.path) as ws:
         ws.plexus.create("Item", {"id": "mine", "accountId": "acc-1", "isEvaluation": False})

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from syncer import Workspace, clock, registry
+from syncer import Workspace, clock
+from syncer.adapters import registry
+from syncer.adapters.plexus.spec import MODELS
 from syncer.config import load
-from syncer.engine.selection import EVERYTHING, Selection, entries, narrowed, read
+from syncer.engine.pull.selection import EVERYTHING, Selection, entries, narrowed, read
 from syncer.errors import SettingError, UsageError
-from syncer.plexus.spec import MODELS
-from syncer.port import Limits
+from syncer.remote import Limits
 from syncer.sandbox.server import Sandbox
 from tests.cli.conftest import Syncer
 from tests.files import rows
@@ -98,7 +99,7 @@ def test_only_a_scorecard_and_what_belongs_to_it(synced: Workspace, lab: Sandbox
 def test_what_is_not_selected_is_not_even_read(synced: Workspace, lab: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixty results of another scorecard cost no page."""
     synced.pull(models=["Account", "Scorecard"])
-    monkeypatch.setattr("syncer.plexus.wire.Plexus.limits", Limits(page=5))
+    monkeypatch.setattr("syncer.adapters.plexus.adapter.Plexus.limits", Limits(page=5))
     before = lab.requests
     synced.pull(models=["ScoreResult"], scorecards=["quality"])
     assert lab.requests - before == 1

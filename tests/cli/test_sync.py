@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from syncer import Workspace
-from syncer.outbox import lease
+from syncer.engine import lease
 from syncer.sandbox.server import Sandbox
 from tests.cli.conftest import Syncer
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from syncer import Workspace, clock, ids, registry
+from syncer import Workspace, clock, ids
+from syncer.adapters import registry
+from syncer.engine import lease
 from syncer.engine.report import RemoteReport
-from syncer.engine.write import Records
 from syncer.errors import SyncRunning
-from syncer.outbox import lease
+from syncer.records.api import Records
 from syncer.sandbox.server import Sandbox
-from tests.engine.test_push import START
+from tests.engine.push.test_push import START
 from tests.files import rows, write
 
 

@@ -12,12 +12,12 @@ from random import Random
 import pytest
 
 from syncer import Workspace
+from syncer.adapters.plexus.spec import MODELS
 from syncer.config import Settings
 from syncer.demo import compare
 from syncer.demo.session import ACCOUNT_KEY, Session
 from syncer.demo.upstream import Effects, Upstream
 from syncer.demo.verdict import Check, judged
-from syncer.plexus.spec import MODELS
 from syncer.sandbox import Options, Sandbox
 from syncer.store.reader import Reader
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from syncer.http import session as sessions
-from syncer.http.failures import NotSent, ReplyLost
+from syncer.http.errors import NotSent, ReplyLost
 from syncer.http.session import Session
 
 READ_S = 0.15

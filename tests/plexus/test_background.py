@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from syncer import Workspace, config
-from syncer.engine.background import Background, Next, Work
+from syncer.adapters.plexus import settings
+from syncer.background import Background, Next, Work
+from syncer.engine import lease
 from syncer.errors import SettingError
-from syncer.outbox import lease
-from syncer.plexus import PlexusDashboardClient, settings
+from syncer.plexus import PlexusDashboardClient
 from syncer.sandbox.server import Sandbox
 from tests.factory import scoring
 from tests.files import rows

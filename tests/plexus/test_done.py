@@ -14,9 +14,9 @@ import pytest
 
 import syncer
 from syncer import Workspace
-from syncer.plexus.spec import MODELS
+from syncer.adapters.plexus.spec import MODELS
 from syncer.sandbox import Sandbox
-from syncer.values import json_decoded
+from syncer.schema.values import json_decoded
 from tests.conftest import ACCOUNT_KEY
 from tests.files import rows
 

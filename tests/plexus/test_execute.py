@@ -13,8 +13,7 @@ from syncer import Workspace, clock
 from syncer.clock import Virtual
 from syncer.errors import AccessRefused, GraphQLFailed, InvalidInput, SettingError, Unreachable
 from syncer.plexus import GraphQLRetryPolicy, PlexusDashboardClient
-from syncer.plexus.online import only_reads
-from syncer.plexus.policies import POLICIES
+from syncer.plexus.graphql import POLICIES, only_reads
 from syncer.sandbox.server import Sandbox
 
 GET = "query Get($id: ID!) { getAccount(id: $id) { id name } }"

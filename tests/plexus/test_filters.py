@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncer import Workspace
-from syncer.describe import Model
+from syncer.adapters.plexus.spec import MODELS
 from syncer.errors import InvalidInput
-from syncer.plexus import PlexusDashboardClient, pages, tokens
-from syncer.plexus.filters import Filter, parsed
-from syncer.plexus.pages import Order, ordered_by
-from syncer.plexus.spec import MODELS
+from syncer.plexus import PlexusDashboardClient
+from syncer.plexus.listing import pages, tokens
+from syncer.plexus.listing.filters import Filter, parsed
+from syncer.plexus.listing.pages import Order, ordered_by
 from syncer.sandbox.plexus import filters as upstream
+from syncer.schema.model import Model
 from tests.files import write
 
 ITEM: Model = MODELS["Item"]

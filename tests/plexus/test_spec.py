@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from syncer.describe import Field, Index, Kind, Model, Origin
-from syncer.plans import Each, Since
-from syncer.plexus import naming
-from syncer.plexus.spec import MODELS
+from syncer.adapters.plexus import naming
+from syncer.adapters.plexus.spec import MODELS
+from syncer.schema.model import Field, Index, Kind, Model, Origin
+from syncer.schema.pull import Each, Since
 
 SCHEMA: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "fixtures" / "plexus.schema.json").read_text()

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from syncer import Workspace, clock
+from syncer.adapters.prefactor import pfid
 from syncer.prefactor import (
     AgentInstance,
     AgentSpan,
@@ -20,7 +21,6 @@ from syncer.prefactor import (
     PrefactorHttpClient,
     PrefactorNotFoundError,
     PrefactorValidationError,
-    pfid,
 )
 from tests.files import rows
 from tests.prefactor.talking import NOWHERE, Talk

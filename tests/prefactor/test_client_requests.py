@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from syncer import Workspace
+from syncer.adapters.prefactor import pfid
 from syncer.prefactor import (
     BulkItem,
     BulkRequest,
@@ -22,7 +23,6 @@ from syncer.prefactor import (
     PrefactorResponseContractError,
     PrefactorRetryExhaustedError,
     PrefactorValidationError,
-    pfid,
 )
 from syncer.sandbox import Sandbox
 from tests.files import rows

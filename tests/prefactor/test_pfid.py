@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncer import clock
-from syncer.prefactor import pfid
-from syncer.prefactor.pfid import Pfid
+from syncer.adapters.prefactor import pfid
+from syncer.adapters.prefactor.pfid import Pfid
 
 VECTORS = [
     (0, 0, 0, "0" * 32),
@@ -109,7 +109,7 @@ FORKING = """
 import os, sys
 from datetime import UTC, datetime
 from syncer import clock
-from syncer.prefactor import pfid
+from syncer.adapters.prefactor import pfid
 with clock.using(clock.Virtual(datetime(2026, 5, 5, tzinfo=UTC))):
     pfid.mint(7)
     child = os.fork()

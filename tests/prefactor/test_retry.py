@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.http.failures import NotSent, ReplyLost
+from syncer.http.errors import NotSent, ReplyLost
 from syncer.prefactor.config import HttpClientConfig
 from syncer.prefactor.errors import PrefactorApiError, PrefactorRetryExhaustedError
 from syncer.prefactor.retry import LONGEST_ASKED_S, RetryHandler, worth_repeating

@@ -12,7 +12,7 @@ from syncer import Workspace, clock
 from syncer.sandbox import Sandbox
 from tests.files import rows
 from tests.prefactor.talking import Talk
-from tests.prefactor.test_wire import JSON, START, error, outbox
+from tests.prefactor.test_adapter import JSON, START, error, outbox
 
 
 @pytest.fixture

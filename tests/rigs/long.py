@@ -56,8 +56,8 @@ RIGS = (
         "merge laws, plans, orders of a sync, small machines (R1, R2)",
         5,
         (
-            "cache/test_merge.py", "cache/test_merge_rules.py", "engine/test_plan.py", "engine/test_machine.py",
-            "engine/test_conflicts_machine.py", "rigs/test_schedules.py",
+            "merge/test_three_way.py", "merge/test_rules.py", "engine/plan/test_plan.py", "engine/test_machine.py",
+            "engine/reconcile/test_conflicts_machine.py", "rigs/test_schedules.py",
         ),
     ),
     Long("days", "random days on all three APIs (R2)", 2, ("rigs/test_days.py",)),

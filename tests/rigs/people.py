@@ -12,8 +12,8 @@ from typing import Any
 
 from syncer import Workspace, clock, ids
 from syncer.abeja import APIClient
-from syncer.engine.drift import unsound
-from syncer.engine.repair import local_of
+from syncer.engine.verify.diff import unsound
+from syncer.engine.verify.repair import local_of
 from syncer.plexus import PlexusDashboardClient
 from syncer.plexus.models import Item, Report, ScoreResult, Task
 from syncer.sandbox.server import Sandbox

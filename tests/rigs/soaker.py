@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from syncer import Workspace, clock
-from syncer.outbox import prune
-from syncer.store import compact
+from syncer.outbox import ledger
+from syncer.store import maintenance
 
 MODELS = ["Account", "ScoreResult"]
 
@@ -56,9 +56,9 @@ def main(file: str, rounds: int, writes: int) -> None:
             seen["wanted"] = dict.fromkeys(keys, f"round {n}")
             seen["acked"] += ws.push("plexus").acked
             pulled(ws, seen)
-            seen["pruned"] += prune.prune(ws.database, clock.after(60.0)).changes
-            compact.folded(ws.path)
-            seen["files"].append(compact.size(ws.path))
+            seen["pruned"] += ledger.prune(ws.database, clock.after(60.0)).changes
+            maintenance.folded(ws.path)
+            seen["files"].append(maintenance.size(ws.path))
             seen["rss"].append(memory_mb("VmRSS"))
         seen["closed"] = ws.status().closed
     sys.stdout.write(json.dumps(seen) + "\n")

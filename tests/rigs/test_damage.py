@@ -17,7 +17,7 @@ import pytest
 from syncer import Workspace, clock
 from syncer.config import Settings
 from syncer.errors import DatabaseError, QueryError
-from syncer.outbox import prune
+from syncer.outbox import ledger
 from syncer.sandbox.server import Sandbox
 from syncer.store import migrate
 from tests.factory import account, result, scoring
@@ -215,6 +215,6 @@ def test_a_clock_at_the_end_of_the_calendar_stops_nothing(
         if words == "plan":
             assert len(ws.plan("plexus").changes) == 1
         else:
-            assert prune.prune(ws.database, clock.after(-86_400.0)).total == 0
+            assert ledger.prune(ws.database, clock.after(-86_400.0)).total == 0
         assert ws.push("plexus", wait_s=0).acked == 1
         assert ws.status().closed

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncer.errors import SyncRunning
-from syncer.store import locks
+from syncer.store.file import locks
 from tests.files import write
 from tests.rigs import settings
 from tests.rigs.world import World, ended

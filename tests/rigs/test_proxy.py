@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from syncer import clock, ids
+from syncer.adapters.plexus.adapter import Plexus
 from syncer.http.session import Session
-from syncer.plexus.wire import Plexus
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
 from tests.rigs import settings
@@ -34,8 +34,8 @@ DAYS: dict[str, type[Days]] = {"plexus": PlexusDays, "prefactor": PrefactorDays,
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small pages, and a client that does not wait half a minute for Prefactor, which has no setting for that."""
     monkeypatch.setattr(Plexus, "limits", replace(Plexus.limits, page=7))
-    monkeypatch.setattr("syncer.prefactor.wire.Session", partial(Session, timeout_s=(1.0, float(IMPATIENT_S))))
-    monkeypatch.setattr("syncer.prefactor.wire._LARGEST_PAGE", 7)
+    monkeypatch.setattr("syncer.adapters.prefactor.adapter.Session", partial(Session, timeout_s=(1.0, float(IMPATIENT_S))))
+    monkeypatch.setattr("syncer.adapters.prefactor.adapter._LARGEST_PAGE", 7)
 
 
 @pytest.mark.parametrize("remote", DAYS)

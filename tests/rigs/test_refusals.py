@@ -15,10 +15,10 @@ from random import Random
 import pytest
 
 from syncer import Workspace, clock
-from syncer.engine.drift import unsound
-from syncer.engine.repair import local_of
+from syncer.adapters.plexus.adapter import Plexus
 from syncer.engine.report import RemoteReport
-from syncer.plexus.wire import Plexus
+from syncer.engine.verify.diff import unsound
+from syncer.engine.verify.repair import local_of
 from syncer.sandbox.server import Sandbox
 from tests.contract.test_remotes import SUBJECTS, Subject
 from tests.factory import result, scoring

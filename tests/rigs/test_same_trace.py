@@ -15,11 +15,11 @@ import pytest
 from requests import PreparedRequest, Response, Session
 
 from syncer import clock, ids
-from syncer.abeja.wire import Abeja
-from syncer.engine import push
-from syncer.plexus.wire import Plexus
-from syncer.prefactor import pfid
-from syncer.prefactor.wire import Prefactor
+from syncer.adapters.abeja.adapter import Abeja
+from syncer.adapters.plexus.adapter import Plexus
+from syncer.adapters.prefactor import pfid
+from syncer.adapters.prefactor.adapter import Prefactor
+from syncer.engine.push import loop as push
 from syncer.sandbox.app import Options
 from syncer.sandbox.prefactor import pfid as sandbox_pfid
 from syncer.sandbox.server import Sandbox
@@ -29,7 +29,7 @@ from tests.rigs.people import People
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 STEPS = 40
-RANDOM_MODULES = ("push", "pull", "sync", "verify")
+RANDOM_MODULES = ("push.loop", "pull.loop", "sync", "verify.compare")
 
 
 @dataclass(frozen=True)

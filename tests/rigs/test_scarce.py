@@ -11,7 +11,7 @@ import pytest
 
 from syncer import Workspace
 from syncer.errors import DatabaseError, DiskFull, SettingError
-from syncer.store.faults import opening
+from syncer.store.errors import opening
 from tests.rigs.writing import ROOT, environment, ran, wrote
 
 RIGS = ROOT / "tests" / "rigs"

@@ -11,7 +11,7 @@ import pytest
 from syncer import Workspace
 from syncer.config import Settings
 from syncer.errors import InvalidInput
-from syncer.plexus.score_files import code_path, guidelines_path, prepared, root
+from syncer.plexus.scores.files import code_path, guidelines_path, prepared, root
 from syncer.sandbox.server import Sandbox
 from tests.cli.conftest import Syncer
 from tests.factory import scoring

@@ -9,7 +9,7 @@ import pytest
 
 from syncer import Workspace
 from syncer.store import migrate
-from syncer.store.sqlite_bugs import known_bugs
+from syncer.store.file.sqlite_bugs import known_bugs
 from tests.rigs import settings, wal_reset, wal_writers
 
 BUGGY = any(bug.name == "wal-reset" for bug in known_bugs(sqlite3.sqlite_version))

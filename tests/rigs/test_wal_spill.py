@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from syncer.store.sqlite_bugs import known_bugs
+from syncer.store.file.sqlite_bugs import known_bugs
 from tests.rigs import settings
 
 BUGGY = any(bug.name == "wal-savepoint-spill" for bug in known_bugs(sqlite3.sqlite_version))

@@ -7,8 +7,8 @@ import json
 import pytest
 from graphql import build_client_schema, get_introspection_query, validate_schema
 
-from syncer.plexus import naming
-from syncer.plexus.spec import MODELS
+from syncer.adapters.plexus import naming
+from syncer.adapters.plexus.spec import MODELS
 from syncer.sandbox import Options, Sandbox
 from syncer.sandbox.plexus.schema import schema
 

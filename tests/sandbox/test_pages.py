@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncer.plexus.spec import MODELS
+from syncer.adapters.plexus.spec import MODELS
 from syncer.sandbox.plexus.tables import Bound, Place, Slice, Table
 from syncer.sandbox.storage import Storage
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from syncer.app import Workspace
 from syncer.config import Settings
 from syncer.errors import SyncerError, UnknownOutcome
+from syncer.workspace import Workspace
 from tests.files import rows
 
 FRAME = 24 + 4096

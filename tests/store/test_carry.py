@@ -11,9 +11,10 @@ import pytest
 
 from syncer import Workspace
 from syncer.sandbox.server import Sandbox
-from syncer.store import ledger, migrate
-from syncer.store.carry import Carried, carry_over
+from syncer.store import migrate
 from syncer.store.database import Database
+from syncer.store.rescue import ledger
+from syncer.store.rescue.carry import Carried, carry_over
 from tests.factory import scoring
 from tests.files import rows, write
 

@@ -18,7 +18,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from syncer import Workspace
-from syncer.abeja.spec import MODELS as ABEJA
+from syncer.adapters.abeja.spec import MODELS as ABEJA
+from syncer.adapters.plexus.spec import MODELS
+from syncer.adapters.prefactor.spec import MODELS as PREFACTOR
+from syncer.config import path_of
 from syncer.errors import (
     CorruptDatabase,
     DatabaseBusy,
@@ -31,14 +34,11 @@ from syncer.errors import (
     SettingError,
 )
 from syncer.install import upgrade_hint
-from syncer.plexus.spec import MODELS
-from syncer.prefactor.spec import MODELS as PREFACTOR
 from syncer.store import migrate, version
-from syncer.store.core import METADATA
 from syncer.store.database import Database, Transaction
-from syncer.store.location import path_of
+from syncer.store.mirror import build
 from syncer.store.reader import Reader
-from syncer.store.tables import build
+from syncer.store.schema import METADATA
 from tests.factory import account
 from tests.files import rows, write
 

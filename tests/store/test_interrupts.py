@@ -15,7 +15,7 @@ import pytest
 
 from syncer import Workspace
 from syncer.errors import DatabaseError, NestedTransaction
-from syncer.store import connections
+from syncer.store.file import connections
 from tests.factory import account
 from tests.files import rows
 from tests.rigs.interrupts import anything, free, interrupted

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from syncer import Workspace, config
+from syncer.config import Danger, is_share, judged, mount_of, mounts_of
 from syncer.errors import DatabaseError, UnsafeLocation
-from syncer.store import location
-from syncer.store.location import Danger, is_share, judged, mount_of, mounts_of
 from tests.factory import account
 from tests.files import rows
 from tests.rigs.writing import ran
@@ -200,7 +199,7 @@ def test_the_cure_of_a_second_name_cures_it(path: Path, tmp_path: Path) -> None:
 def test_a_folder_and_a_pipe_are_no_second_names(tmp_path: Path) -> None:
     """A folder has many links by nature: what is said of it is that it is no file."""
     (tmp_path / "folder" / "inner").mkdir(parents=True)
-    assert location.dangers(tmp_path / "folder") == []
+    assert config.dangers(tmp_path / "folder") == []
     with pytest.raises(DatabaseError, match="is a folder"):
         Workspace.open(tmp_path / "folder")
 
@@ -213,7 +212,7 @@ _CAN_MOUNT = (
 )
 _MOUNTED = """
 mount --bind "$1" "$2" && exec "$3" -c '
-import sys; from pathlib import Path; from syncer.store.location import dangers
+import sys; from pathlib import Path; from syncer.config import dangers
 print([danger.word for path in sys.argv[1:] for danger in dangers(Path(path))])' "$2" "$1" "$4"
 """
 
@@ -226,7 +225,7 @@ def test_a_file_that_is_mounted_by_itself_is_seen(tmp_path: Path) -> None:
         (place / name).touch()
     arguments = (str(place / "real.db"), str(place / "seen.db"), sys.executable, str(place / "beside.db"))
     if not _CAN_MOUNT:
-        assert location.dangers(place / "seen.db") == []
+        assert config.dangers(place / "seen.db") == []
         return
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", _MOUNTED, "sh", *arguments], capture_output=True, text=True, check=False
@@ -237,8 +236,8 @@ def test_a_file_that_is_mounted_by_itself_is_seen(tmp_path: Path) -> None:
 def test_what_lies_here_is_good(path: Path) -> None:
     """A new file in a temporary folder, and the sample, on a kind of file system that is known or cannot be told."""
     for each in (path, Path(__file__).parents[2] / "sample.db"):
-        assert location.dangers(each) == []
-        assert location.file_system(each) in {*location.LOCAL, None}
+        assert config.dangers(each) == []
+        assert config.file_system(each) in {*config.LOCAL, None}
 
 
 def test_the_setting_is_read_from_everywhere(path: Path, tmp_path: Path) -> None:

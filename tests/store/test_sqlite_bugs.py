@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from syncer.store.sqlite_bugs import BUGS, known_bugs
+from syncer.store.file.sqlite_bugs import BUGS, known_bugs
 
 WAL_RESET, SPILL, MEMORY, DEADLOCK = "wal-reset", "wal-savepoint-spill", "savepoint-in-memory", "close-deadlock"
 

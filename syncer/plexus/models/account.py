@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
 
-from syncer.plexus.record import BaseModel
+from syncer.plexus.models.base_model import BaseModel
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 
 @dataclass
@@ -23,15 +23,15 @@ class Account(BaseModel):
     key: str
     description: str | None = None
     settings: dict[str, Any] | None = None
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
 
     @classmethod
-    def get_by_key(cls, key: str, client: _BaseAPIClient) -> Account | None:
+    def get_by_key(cls, key: str, client: Session) -> Account | None:
         """The account with this key, None when the local file has none."""
         return cls._only(client, {"key": key})
 
     @classmethod
-    def list_by_key(cls, client: _BaseAPIClient, key: str) -> Account | None:
+    def list_by_key(cls, client: Session, key: str) -> Account | None:
         """The same as :meth:`get_by_key`, with its arguments the other way round, as in the original."""
         return cls.get_by_key(key, client)
 

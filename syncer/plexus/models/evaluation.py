@@ -9,10 +9,10 @@ from dataclasses import InitVar, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from syncer.plexus.record import BaseModel
+from syncer.plexus.models.base_model import BaseModel
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Evaluation(BaseModel):
     status: str
     createdAt: datetime
     updatedAt: datetime
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
     parameters: dict[str, Any] | None = None
     metrics: dict[str, Any] | None = None
     inferences: int | None = None
@@ -56,7 +56,7 @@ class Evaluation(BaseModel):
     @classmethod
     def create(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         type: str,
         accountId: str,
         *,
@@ -75,7 +75,7 @@ class Evaluation(BaseModel):
         return cls._created(client, {"type": type, "accountId": accountId, "status": status, **ids, **kwargs})
 
     @classmethod
-    def get_by_id(cls, id: str, client: _BaseAPIClient, include_score_results: bool = False) -> Evaluation:
+    def get_by_id(cls, id: str, client: Session, include_score_results: bool = False) -> Evaluation:
         """The evaluation with this id in the local file. Raises: RecordNotFound (a ValueError).
 
         ``include_score_results`` is taken and changes nothing, as in the original: an evaluation shows no results.

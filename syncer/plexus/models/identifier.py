@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from syncer.errors import InvalidInput, RecordNotFound
-from syncer.plexus.record import BaseModel, inputs
+from syncer.plexus.convert import inputs
+from syncer.plexus.models.base_model import BaseModel
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import PlexusDashboardClient, _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _FIXED = ("createdAt", "itemId", "name", "accountId")
 _OLDEST = ("createdAt",)
@@ -36,9 +37,9 @@ class Identifier(BaseModel):
     updatedAt: datetime
     url: str | None = None
     position: int | None = None
-    client: InitVar[PlexusDashboardClient | None] = None
+    client: InitVar[Session | None] = None
 
-    def __post_init__(self, client: _BaseAPIClient | None = None) -> None:  # noqa: RUF033 - as in the base
+    def __post_init__(self, client: Session | None = None) -> None:  # noqa: RUF033 - as in the base
         super().__post_init__(client)
         self.id = f"{self.itemId}#{self.name}"
 
@@ -47,7 +48,7 @@ class Identifier(BaseModel):
         return {"itemId": self.itemId, "name": self.name}
 
     @classmethod
-    def get_by_id(cls, id: str, client: _BaseAPIClient) -> Identifier:
+    def get_by_id(cls, id: str, client: Session) -> Identifier:
         """The identifier whose ``id`` (``itemId#name``) this is.
 
         Raises: RecordNotFound (a ValueError).
@@ -61,7 +62,7 @@ class Identifier(BaseModel):
     @classmethod
     def create(
         cls,
-        client: PlexusDashboardClient,
+        client: Session,
         itemId: str,
         name: str,
         value: str,
@@ -78,7 +79,7 @@ class Identifier(BaseModel):
 
     @classmethod
     def batch_create_for_item(
-        cls, client: PlexusDashboardClient, item_id: str, account_id: str, identifiers_data: list[dict[str, Any]]
+        cls, client: Session, item_id: str, account_id: str, identifiers_data: list[dict[str, Any]]
     ) -> list[Identifier]:
         """New identifiers of one item, all of them or none, in the order given.
 
@@ -92,26 +93,22 @@ class Identifier(BaseModel):
         return [cls.from_dict(record, client) for record in client.records.create_many(model.name, fields)]
 
     @classmethod
-    def find_by_value(cls, value: str, account_id: str, client: PlexusDashboardClient) -> Identifier | None:
+    def find_by_value(cls, value: str, account_id: str, client: Session) -> Identifier | None:
         """The account's identifier with this value, whatever its name; of several the oldest, None when there is none."""
         return cls._first(client, {"accountId": account_id, "value": value}, _OLDEST)
 
     @classmethod
-    def find_by_name_and_value(
-        cls, name: str, value: str, account_id: str, client: PlexusDashboardClient
-    ) -> Identifier | None:
+    def find_by_name_and_value(cls, name: str, value: str, account_id: str, client: Session) -> Identifier | None:
         """The account's identifier with this name and value; of several the oldest, None when there is none."""
         return cls._first(client, {"accountId": account_id, "name": name, "value": value}, _OLDEST)
 
     @classmethod
-    def list_by_item_id(cls, item_id: str, client: PlexusDashboardClient) -> list[Identifier]:
+    def list_by_item_id(cls, item_id: str, client: Session) -> list[Identifier]:
         """All identifiers of an item, by position."""
         return cls._all(client, {"itemId": item_id}, "position")
 
     @classmethod
-    def batch_find_by_values(
-        cls, values: list[str], account_id: str, client: PlexusDashboardClient
-    ) -> dict[str, Identifier]:
+    def batch_find_by_values(cls, values: list[str], account_id: str, client: Session) -> dict[str, Identifier]:
         """The account's identifiers with these values, by value, the oldest of several; a value nobody has is absent."""
         wanted = _texts(values)
         found: dict[str, Identifier] = {}

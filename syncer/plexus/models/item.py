@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from syncer import clock
 from syncer.errors import InvalidInput
-from syncer.plexus import pages
-from syncer.plexus.filters import parsed
-from syncer.plexus.identifying import display_name, owner
-from syncer.plexus.pages import Listed, Order, ordered_by
-from syncer.plexus.record import BaseModel
-from syncer.plexus.upserts import NO_EVALUATION, Outcome, made_by, told, upsert_item
+from syncer.plexus.listing import pages
+from syncer.plexus.listing.filters import parsed
+from syncer.plexus.listing.pages import Listed, Order, ordered_by
+from syncer.plexus.models.base_model import BaseModel
+from syncer.plexus.upserts import NO_EVALUATION, Outcome, display_name, made_by, owner, told, upsert_item
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +48,10 @@ class Item(BaseModel):
     description: str | None = None
     scoreId: str | None = None
     attachedFiles: builtins.list[str] | None = None
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], client: _BaseAPIClient | None) -> Item:
+    def from_dict(cls, data: dict[str, Any], client: Session | None) -> Item:
         """An item of a record as GraphQL answers it, or as ``ws.plexus`` does. ``data`` is left as it is.
 
         An answer that selects less has no account and no evaluation (``""``), is an evaluation's, and its times are now.
@@ -63,14 +62,14 @@ class Item(BaseModel):
         return super().from_dict({**usual, **data}, client)
 
     @classmethod
-    def get_by_id(cls, item_id: str, client: _BaseAPIClient) -> Item | None:  # type: ignore[override]
+    def get_by_id(cls, item_id: str, client: Session) -> Item | None:  # type: ignore[override]
         """The item with this id, None when the local file has none."""
         return cls._get(client, item_id)
 
     @classmethod
     def list(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         filter: dict[str, Any] | None = None,
         sort: dict[str, str] | None = None,
         limit: int | None = None,
@@ -92,7 +91,7 @@ class Item(BaseModel):
     @classmethod
     def create(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         evaluationId: str,
         text: str | None = None,
         metadata: dict[str, Any] | None = None,
@@ -123,7 +122,7 @@ class Item(BaseModel):
 
     @classmethod
     def find_by_identifier(
-        cls, client: _BaseAPIClient, account_id: str, identifier_key: str, identifier_value: str, debug: bool = False
+        cls, client: Session, account_id: str, identifier_key: str, identifier_value: str, debug: bool = False
     ) -> Item | None:
         """The item that has this identifier, None when the local file knows none.
 
@@ -138,7 +137,7 @@ class Item(BaseModel):
     @classmethod
     def upsert_by_identifiers(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         account_id: str,
         identifiers: dict[str, Any],
         external_id: str | None = None,

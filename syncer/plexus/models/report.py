@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from syncer import clock
-from syncer.engine.unit import Unit
 from syncer.errors import InvalidInput
-from syncer.plexus.record import BaseModel
+from syncer.plexus.models.base_model import BaseModel
+from syncer.records.api import Unit
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _FIXED = (
     "status", "startedAt", "completedAt", "errorMessage", "errorDetails",  # these are the task's
@@ -36,10 +36,10 @@ class Report(BaseModel):
     updatedAt: datetime
     parameters: dict[str, Any] | None = None
     output: str | None = None
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], client: _BaseAPIClient | None) -> Report:
+    def from_dict(cls, data: dict[str, Any], client: Session | None) -> Report:
         """A report of a record as GraphQL answers it, or as ``ws.plexus`` does; a missing time is now.
 
         Raises: InvalidInput (a ValueError) when a field that every report has, ``taskId`` for one, is not in ``data``.
@@ -51,7 +51,7 @@ class Report(BaseModel):
     @classmethod
     def create(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         reportConfigurationId: str,
         accountId: str,
         taskId: str,
@@ -74,13 +74,13 @@ class Report(BaseModel):
         return cls._created(client, fields)
 
     @classmethod
-    def get_by_name(cls, name: str, account_id: str, client: _BaseAPIClient) -> Report | None:
+    def get_by_name(cls, name: str, account_id: str, client: Session) -> Report | None:
         """The report of this account with this name that changed last, None when the local file has none."""
         return cls._first(client, {"accountId": account_id, "name": name}, "-updatedAt")
 
     @classmethod
     def list_by_account_id(
-        cls, account_id: str, client: _BaseAPIClient, limit: int = 100, max_items: int | None = None
+        cls, account_id: str, client: Session, limit: int = 100, max_items: int | None = None
     ) -> list[Report]:
         """The reports of an account in the local file, the one that changed last first; ``max_items`` at most.
 
@@ -113,14 +113,14 @@ class Report(BaseModel):
         return self.delete_by_id(self.id, self._own_client)
 
     @classmethod
-    def delete_by_id(cls, report_id: str, client: _BaseAPIClient) -> bool:
+    def delete_by_id(cls, report_id: str, client: Session) -> bool:
         """Remove a report and its blocks, as :meth:`delete` does."""
         if not cls.delete_multiple([report_id], client)[report_id]:
             raise cls._absent("id", report_id)
         return True
 
     @classmethod
-    def delete_multiple(cls, report_ids: list[str], client: _BaseAPIClient) -> dict[str, bool]:
+    def delete_multiple(cls, report_ids: list[str], client: Session) -> dict[str, bool]:
         """Remove several reports and their blocks in one transaction; by id, whether the local file had it.
 
         The blocks known here are deleted first, then the report: the remote deletes nothing along with it. What was never

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from syncer.errors import InvalidInput
-from syncer.plexus.record import BaseModel, Record, as_json, when
-from syncer.values import dumps
+from syncer.plexus.convert import as_json, when
+from syncer.plexus.models.base_model import BaseModel, Record
+from syncer.schema.values import dumps
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _log = logging.getLogger(__name__)
 _CHANGEABLE = ("reportId", "name", "position", "type", "output", "log", "attachedFiles", "dataSetId")
@@ -47,7 +48,7 @@ class ReportBlock(BaseModel):
     id: str = field(init=False, default="")
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], client: _BaseAPIClient | None) -> ReportBlock:
+    def from_dict(cls, data: dict[str, Any], client: Session | None) -> ReportBlock:
         """A block of a record as GraphQL answers it, or as ``ws.plexus`` does.
 
         ``output`` that is no JSON becomes ``{"error": ..., "raw_output": text}``, a missing ``position`` -1. Raises:
@@ -65,7 +66,7 @@ class ReportBlock(BaseModel):
     @classmethod
     def create(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         reportId: str,
         position: int,
         type: str,
@@ -95,7 +96,7 @@ class ReportBlock(BaseModel):
 
     @classmethod
     def list_by_report_id(
-        cls, report_id: str, client: _BaseAPIClient, limit: int = 100, max_items: int | None = None
+        cls, report_id: str, client: Session, limit: int = 100, max_items: int | None = None
     ) -> list[ReportBlock]:
         """The blocks of a report in the local file, by position; ``max_items`` at most.
 
@@ -103,7 +104,7 @@ class ReportBlock(BaseModel):
         """
         return cls._all(client, {"reportId": report_id}, "position", max_items)
 
-    def update(self, client: _BaseAPIClient | None = None, **kwargs: Any) -> ReportBlock:
+    def update(self, client: Session | None = None, **kwargs: Any) -> ReportBlock:
         """This block with these fields changed, here and in the local file; None removes a value.
 
         Only ``reportId``, ``name``, ``position``, ``type``, ``output``, ``log``, ``attachedFiles`` and ``dataSetId`` can be

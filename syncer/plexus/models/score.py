@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncer.errors import InvalidInput
-from syncer.plexus import classes, filters, pages, score_exchange, score_files, score_yaml, versions
-from syncer.plexus.pages import Order
-from syncer.plexus.record import BaseModel, absent
-from syncer.plexus.versions import Champion
+from syncer.plexus.convert import absent
+from syncer.plexus.listing import filters, pages
+from syncer.plexus.listing.pages import Order
+from syncer.plexus.models.base_model import BaseModel
+from syncer.plexus.scores import classes, exchange, files, versions, yaml
+from syncer.plexus.scores.versions import Champion
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,34 +43,32 @@ class Score(BaseModel):
     version: str | None = None
     aiProvider: str | None = None
     aiModel: str | None = None
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
 
     @classmethod
-    def get_by_name(cls, name: str, scorecard_id: str, client: _BaseAPIClient) -> Score | None:
+    def get_by_name(cls, name: str, scorecard_id: str, client: Session) -> Score | None:
         """The score of this scorecard with this name, None when the local file has none. Of several the oldest."""
         return cls._only(client, {"name": name, "scorecardId": scorecard_id})
 
     @classmethod
-    def get_by_key(cls, key: str, scorecard_id: str, client: _BaseAPIClient) -> Score | None:
+    def get_by_key(cls, key: str, scorecard_id: str, client: Session) -> Score | None:
         """The score of this scorecard with this key, None when the local file has none. Of several the oldest."""
         return cls._only(client, {"key": key, "scorecardId": scorecard_id}) if key else None
 
     @classmethod
-    def get_by_external_id(cls, external_id: str, scorecard_id: str, client: _BaseAPIClient) -> Score | None:
+    def get_by_external_id(cls, external_id: str, scorecard_id: str, client: Session) -> Score | None:
         """The score of this scorecard with this external id, None when the local file has none. Of several the oldest."""
         return cls._only(client, {"externalId": external_id, "scorecardId": scorecard_id})
 
     @classmethod
-    def get_by_scorecard_and_external_id(
-        cls, scorecard_id: str, external_id: str, client: _BaseAPIClient
-    ) -> dict[str, Any] | None:
+    def get_by_scorecard_and_external_id(cls, scorecard_id: str, external_id: str, client: Session) -> dict[str, Any] | None:
         """``{"id", "name"}`` of what :meth:`get_by_external_id` finds, None when it finds nothing."""
         found = cls.get_by_external_id(external_id, scorecard_id, client)
         return None if found is None else {"id": found.id, "name": found.name}
 
     @classmethod
     def list_by_section_id(
-        cls, section_id: str, client: _BaseAPIClient, next_token: str | None = None, limit: int = 100
+        cls, section_id: str, client: Session, next_token: str | None = None, limit: int = 100
     ) -> dict[str, Any]:
         """A page of a section's scores, by ``order``.
 
@@ -91,7 +91,7 @@ class Score(BaseModel):
         if text is None:
             return None
         try:
-            code = score_yaml.parsed(text)
+            code = yaml.parsed(text)
         except InvalidInput as exc:
             _LOG.warning("plexus Score %s: %s", self.id, exc.what)  # why would quote the code
             return None
@@ -126,7 +126,7 @@ class Score(BaseModel):
         ``-``. Raises: InvalidInput for names that no file can have, for a folder that cannot be made or leads elsewhere, and
         without a client to look the name up; RecordNotFound (all ValueErrors). What lies in the way is not removed.
         """
-        return score_files.prepared(score_files.code_path(self._card(scorecard_name), self.name))
+        return files.prepared(files.code_path(self._card(scorecard_name), self.name))
 
     def get_local_configuration_path(self, scorecard_name: str | None = None) -> Path:
         """The same as :meth:`get_local_code_path`, by its older name."""
@@ -134,7 +134,7 @@ class Score(BaseModel):
 
     def get_local_guidelines_path(self, scorecard_name: str | None = None) -> Path:
         """``<SCORECARD_CACHE_DIR>/<scorecard>/guidelines/<score>.md``; otherwise as :meth:`get_local_code_path`."""
-        return score_files.prepared(score_files.guidelines_path(self._card(scorecard_name), self.name))
+        return files.prepared(files.guidelines_path(self._card(scorecard_name), self.name))
 
     def pull_code_and_guidelines(self, scorecard_name: str | None = None) -> dict[str, Any]:
         """Write the champion's code and guidelines to their local files, over what these hold; nothing is asked of Plexus.
@@ -145,7 +145,7 @@ class Score(BaseModel):
         file), NO_CODE or UNEXPECTED_ERROR (names or files that cannot be used). Files are replaced whole, or stay as they
         were. Without guidelines their file says so in one line.
         """
-        return score_exchange.pull(self._client, self.id, lambda: self._places(scorecard_name))
+        return exchange.pull(self._client, self.id, lambda: self._places(scorecard_name))
 
     def pull_configuration(self, scorecard_name: str | None = None) -> dict[str, Any]:
         """As :meth:`pull_code_and_guidelines`; ``{"success": True, "file_path", "version_id"}``, or its failure."""
@@ -162,7 +162,7 @@ class Score(BaseModel):
         guidelines are left out. Further errors: NO_FILES_FOUND, NO_CODE (no code file, and no champion).
         """
         note = note or "Updated via Score.push_code_and_guidelines()"
-        return score_exchange.push(self._client, self.id, lambda: self._places(scorecard_name), note)
+        return exchange.push(self._client, self.id, lambda: self._places(scorecard_name), note)
 
     def push_configuration(self, scorecard_name: str | None = None, note: str | None = None) -> dict[str, Any]:
         """The same as :meth:`push_code_and_guidelines`, by its older name."""
@@ -194,7 +194,7 @@ class Score(BaseModel):
 
     def _places(self, scorecard_name: str | None) -> tuple[Path, Path]:
         card = self._card(scorecard_name)
-        return score_files.code_path(card, self.name), score_files.guidelines_path(card, self.name)
+        return files.code_path(card, self.name), files.guidelines_path(card, self.name)
 
     def _card(self, scorecard_name: str | None) -> str:
         """The name of the scorecard, given or looked up through the section."""

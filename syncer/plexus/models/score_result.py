@@ -11,12 +11,13 @@ from dataclasses import InitVar, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from syncer.engine.storing import draft
 from syncer.errors import InvalidInput
-from syncer.plexus.record import BaseModel, Record, inputs
+from syncer.plexus.convert import inputs
+from syncer.plexus.models.base_model import BaseModel, Record
+from syncer.records.write import draft
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _JSON = ("metadata", "trace", "cost")
 
@@ -52,7 +53,7 @@ class ScoreResult(BaseModel):
     status: str | None = "COMPLETED"
     createdAt: datetime | None = None
     updatedAt: datetime | None = None
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
 
     @property
     def numeric_value(self) -> float | None:
@@ -68,7 +69,7 @@ class ScoreResult(BaseModel):
         return self.score.get("name") if self.score else None
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any], client: _BaseAPIClient | None) -> ScoreResult:
+    def from_dict(cls, data: dict[str, Any], client: Session | None) -> ScoreResult:
         """A result of a record as GraphQL answers it; ``metadata``, ``trace`` and ``cost`` that are no JSON become None.
 
         Absent ``code``, ``type`` and ``status`` stay None. Raises: InvalidInput (a ValueError).
@@ -83,7 +84,7 @@ class ScoreResult(BaseModel):
     @classmethod
     def create(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         value: str | float,
         itemId: str,
         accountId: str,
@@ -115,7 +116,7 @@ class ScoreResult(BaseModel):
         return cls._local(client.records.create("ScoreResult", _ready(fields)), client)
 
     @classmethod
-    def batch_create(cls, client: _BaseAPIClient, items: Iterable[Mapping[str, Any]]) -> list[ScoreResult]:
+    def batch_create(cls, client: Session, items: Iterable[Mapping[str, Any]]) -> list[ScoreResult]:
         """Store many results in one transaction, all or none; ``items`` hold what :meth:`create` takes, by name.
 
         The same defaults as :meth:`create`; ``items`` stay as they are. Returns the results in the order of ``items``.
@@ -137,13 +138,13 @@ class ScoreResult(BaseModel):
         return self._loaded(self._changed(_texted(kwargs)), self._client)
 
     @classmethod
-    def get_by_id(cls, score_result_id: str, client: _BaseAPIClient) -> ScoreResult | None:  # type: ignore[override]
+    def get_by_id(cls, score_result_id: str, client: Session) -> ScoreResult | None:  # type: ignore[override]
         """The result with this id, None when the local file has none."""
         return cls._get(client, score_result_id)
 
     @classmethod
     def find_by_cache_key(
-        cls, client: _BaseAPIClient, item_id: str, type: str, score_id: str, account_id: str | None = None
+        cls, client: Session, item_id: str, type: str, score_id: str, account_id: str | None = None
     ) -> ScoreResult | None:
         """The newest result, by ``updatedAt``, of this type that this score gave the item; None without one.
 
@@ -152,12 +153,12 @@ class ScoreResult(BaseModel):
         return cls._first(client, {"itemId": item_id, "type": type, "scoreId": score_id}, "-updatedAt")
 
     @classmethod
-    def _local(cls, record: Record, client: _BaseAPIClient | None) -> ScoreResult:
+    def _local(cls, record: Record, client: Session | None) -> ScoreResult:
         """An instance of one of our own records, whose JSON is decoded already."""
         return super().from_dict(dict(record), client)
 
     @classmethod
-    def _loaded(cls, record: Record, client: _BaseAPIClient | None) -> ScoreResult:
+    def _loaded(cls, record: Record, client: Session | None) -> ScoreResult:
         made = cls._local(record, client)
         if client is not None and made.scoreId is not None:
             score = client.records.get("Score", made.scoreId)

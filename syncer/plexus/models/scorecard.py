@@ -11,11 +11,11 @@ from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
 
 from syncer.errors import InvalidInput
-from syncer.plexus import accounts
-from syncer.plexus.record import BaseModel
+from syncer.plexus import resolution
+from syncer.plexus.models.base_model import BaseModel
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ class Scorecard(BaseModel):
     externalId: str
     accountId: str
     description: str | None = None
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
 
     @classmethod
     def create(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         name: str,
         key: str,
         externalId: str,
@@ -62,54 +62,54 @@ class Scorecard(BaseModel):
         return cls._created(client, fields)
 
     @classmethod
-    def get_by_key(cls, key: str, client: _BaseAPIClient) -> Scorecard:
+    def get_by_key(cls, key: str, client: Session) -> Scorecard:
         """The scorecard with this key. Raises: RecordNotFound (a ValueError)."""
         return cls._wanted(client, "key", key)
 
     @classmethod
-    def get_by_name(cls, name: str, client: _BaseAPIClient) -> Scorecard:
+    def get_by_name(cls, name: str, client: Session) -> Scorecard:
         """The scorecard with this name. Raises: RecordNotFound (a ValueError)."""
         return cls._wanted(client, "name", name)
 
     @classmethod
-    def get_by_external_id(cls, external_id: str, client: _BaseAPIClient) -> Scorecard:
+    def get_by_external_id(cls, external_id: str, client: Session) -> Scorecard:
         """The scorecard with this external id. Raises: RecordNotFound (a ValueError)."""
         return cls._wanted(client, "externalId", external_id)
 
     @classmethod
-    def list_by_key(cls, key: str, client: _BaseAPIClient) -> Scorecard | None:
+    def list_by_key(cls, key: str, client: Session) -> Scorecard | None:
         """As :meth:`get_by_key`: one scorecard in spite of the name, None when the local file has none."""
         return cls._found(client, "key", key)
 
     @classmethod
-    def list_by_name(cls, name: str, client: _BaseAPIClient) -> Scorecard | None:
+    def list_by_name(cls, name: str, client: Session) -> Scorecard | None:
         """As :meth:`get_by_name`: one scorecard in spite of the name, None when the local file has none."""
         return cls._found(client, "name", name)
 
     @classmethod
-    def list_by_external_id(cls, external_id: str, client: _BaseAPIClient) -> Scorecard | None:
+    def list_by_external_id(cls, external_id: str, client: Session) -> Scorecard | None:
         """As :meth:`get_by_external_id`: one scorecard in spite of the name, None when the local file has none."""
         return cls._found(client, "externalId", external_id)
 
     @classmethod
-    def get_by_account_and_external_id(cls, account_id: str, external_id: str, client: _BaseAPIClient) -> Scorecard | None:
+    def get_by_account_and_external_id(cls, account_id: str, external_id: str, client: Session) -> Scorecard | None:
         """The scorecard of this account with this external id, None when the local file has none."""
         return cls._only(client, {"accountId": account_id, "externalId": external_id})
 
     @classmethod
-    def _wanted(cls, client: _BaseAPIClient, field: str, value: str) -> Scorecard:
+    def _wanted(cls, client: Session, field: str, value: str) -> Scorecard:
         found = cls._found(client, field, value)
         if found is None:
             raise cls._absent(field, value)
         return found
 
     @classmethod
-    def _found(cls, client: _BaseAPIClient, field: str, value: str) -> Scorecard | None:
+    def _found(cls, client: Session, field: str, value: str) -> Scorecard | None:
         """By one field, whose absence is no value of it: None and empty text find nothing."""
         return cls._only(client, {field: value, **_of_account(client)}) if value else None
 
 
-def _of_account(client: _BaseAPIClient) -> Mapping[str, Any]:
+def _of_account(client: Session) -> Mapping[str, Any]:
     """What keeps lookups in the account that the client was made for. Raises: RecordNotFound when its key is unknown."""
     context = client.context
-    return {"accountId": accounts.id_of(client)} if context.account_id or context.account_key else {}
+    return {"accountId": resolution.id_of(client)} if context.account_id or context.account_key else {}

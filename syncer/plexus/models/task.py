@@ -15,15 +15,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from syncer import clock
-from syncer.engine.unit import Unit
 from syncer.errors import InvalidInput
-from syncer.plexus import accounts, locks
-from syncer.plexus import stages as steps
+from syncer.plexus import resolution
+from syncer.plexus.convert import inputs, when
+from syncer.plexus.models import task_locks
+from syncer.plexus.models import task_stages as steps
+from syncer.plexus.models.base_model import BaseModel, Record
 from syncer.plexus.models.task_stage import TaskStage
-from syncer.plexus.record import BaseModel, Record, inputs, when
+from syncer.records.api import Unit
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _MOST_STAGES = 5
 _LOCK_FIELDS = ("lockToken", "lockExpires")
@@ -62,12 +64,12 @@ class Task(BaseModel):
     dispatchStatus: str | None = None
     scorecardId: str | None = None
     scoreId: str | None = None
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
     lock_token: str | None = field(init=False, default=None, repr=False, compare=False)
     lock_expires: datetime | None = field(init=False, default=None, repr=False, compare=False)
 
     @classmethod
-    def create(cls, client: _BaseAPIClient, type: str, target: str, command: str, **kwargs: Any) -> Task:
+    def create(cls, client: Session, type: str, target: str, command: str, **kwargs: Any) -> Task:
         """A new task, stored when this returns; its status is PENDING unless ``kwargs`` say otherwise.
 
         ``kwargs``: any field of a task. ``accountId`` is by default the client's account: its context's, else the one that
@@ -78,7 +80,7 @@ class Task(BaseModel):
 
     @classmethod
     def create_with_stages(
-        cls, client: _BaseAPIClient, type: str, target: str, command: str, stages: list[dict[str, Any]], **kwargs: Any
+        cls, client: Session, type: str, target: str, command: str, stages: list[dict[str, Any]], **kwargs: Any
     ) -> Task:
         """A new task with its stages, in one transaction; the first of them is its current one.
 
@@ -98,7 +100,7 @@ class Task(BaseModel):
         return cls._loaded(record, client)
 
     @classmethod
-    def list_tasks(cls, client: _BaseAPIClient, updated_at: str = "", limit: int = 100) -> list[Task]:
+    def list_tasks(cls, client: Session, updated_at: str = "", limit: int = 100) -> list[Task]:
         """Every task of the local file that changed at or after ``updated_at`` (ISO 8601; ``""``: ever), newest first.
 
         ``limit`` was the size of a page; the list is complete whatever it is. Raises: InvalidInput (a ValueError).
@@ -236,22 +238,22 @@ class Task(BaseModel):
         holds it and until when), RecordNotFound.
         """
         with self._own_client.records.transaction() as unit:
-            token, ends = locks.acquire(unit, self.id, timeout)
+            token, ends = task_locks.acquire(unit, self.id, timeout)
         self.lock_token, self.lock_expires = token, ends
 
     def release_lock(self) -> None:
         """Give the lock back that this instance holds. One that ended and that somebody else took over stays theirs."""
         if self.lock_token is not None:
             with self._own_client.records.transaction() as unit:
-                locks.release(unit, self.id, self.lock_token)
+                task_locks.release(unit, self.id, self.lock_token)
         self.lock_token = self.lock_expires = None
 
     @classmethod
-    def _new(cls, client: _BaseAPIClient, type: str, target: str, command: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _new(cls, client: Session, type: str, target: str, command: str, given: Mapping[str, Any]) -> dict[str, Any]:
         _refuse(given, _LOCK_FIELDS)
         fields = {"type": type, "target": target, "command": command, **given}
         fields["status"] = fields.get("status") or "PENDING"
-        fields["accountId"] = fields.get("accountId") or accounts.id_of(client)
+        fields["accountId"] = fields.get("accountId") or resolution.id_of(client)
         return fields
 
     @contextmanager

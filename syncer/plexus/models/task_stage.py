@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from syncer import clock
 from syncer.errors import InvalidInput
-from syncer.plexus.record import BaseModel
+from syncer.plexus.models.base_model import BaseModel
 
 if TYPE_CHECKING:
-    from syncer.plexus.client import _BaseAPIClient
+    from syncer.plexus.session import Session
 
 _REMOVABLE = ("processedItems", "totalItems")
 
@@ -34,12 +34,12 @@ class TaskStage(BaseModel):
     estimatedCompletionAt: datetime | None = None
     processedItems: int | None = None
     totalItems: int | None = None
-    client: InitVar[_BaseAPIClient | None] = None
+    client: InitVar[Session | None] = None
 
     @classmethod
     def create(
         cls,
-        client: _BaseAPIClient,
+        client: Session,
         taskId: str,
         name: str,
         order: int,

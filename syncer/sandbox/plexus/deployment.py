@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from syncer.describe import Field, Kind, Model
 from syncer.errors import UsageError
+from syncer.schema.model import Field, Kind, Model
 
 _TYPE = re.compile(r"(\[?)(\w+)(\]?)(!?)")
 _KINDS = {kind.value: kind for kind in Kind if kind is not Kind.ENUM}

@@ -22,13 +22,13 @@ from graphql import (
     visit,
 )
 
-from syncer.describe import Model
 from syncer.sandbox.plexus.coerce import coercer
+from syncer.sandbox.plexus.compile import Location, Plan, Planner, Variables, location_of
 from syncer.sandbox.plexus.literals import Reader
-from syncer.sandbox.plexus.plan import Location, Plan, Planner, Variables, location_of
 from syncer.sandbox.plexus.schema import schema_of
 from syncer.sandbox.plexus.validation import breaches
 from syncer.sandbox.plexus.values import Coercer, Refused, RefusedNull
+from syncer.schema.model import Model
 
 _DOCUMENTS_KEPT = 256
 

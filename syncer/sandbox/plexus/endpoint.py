@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from syncer import clock
 from syncer.sandbox.faults import JSON_TYPE, Fate, Refusal, refused_parts
-from syncer.sandbox.gate import FATE
+from syncer.sandbox.middleware import FATE
 from syncer.sandbox.plexus.api import Plexus, Refusing
 
 log = logging.getLogger(__name__)

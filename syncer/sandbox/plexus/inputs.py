@@ -25,9 +25,9 @@ from graphql import (
     GraphQLString,
 )
 
-from syncer.describe import Field, Index, Kind, Model, Origin
-from syncer.plexus import naming
+from syncer.adapters.plexus import naming
 from syncer.sandbox.plexus.values import json_text, time_text
+from syncer.schema.model import Field, Index, Kind, Model, Origin
 
 AWS_DATE_TIME = GraphQLScalarType("AWSDateTime", parse_value=partial(time_text, name="value"))
 AWS_JSON = GraphQLScalarType("AWSJSON", parse_value=partial(json_text, name="value"))

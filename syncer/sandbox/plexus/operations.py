@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from syncer.describe import Field, Index, Model
+from syncer.schema.model import Field, Index, Model
 
 EXTENSION = "syncer"
 """Key of a schema field's ``extensions`` under which its resolver is found."""

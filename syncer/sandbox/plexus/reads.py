@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from syncer.describe import Index, Model
-from syncer.plexus import naming
+from syncer.adapters.plexus import naming
 from syncer.sandbox.plexus import problems
 from syncer.sandbox.plexus.filters import matches
 from syncer.sandbox.plexus.operations import HasMany, Operation
 from syncer.sandbox.plexus.tables import Bound, Found, Place, Record, Slice, Table, decoded, encoded
+from syncer.schema.model import Index, Model
 
 DEFAULT_LIMIT = 100
 READ_LIMIT = 1024 * 1024

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from syncer.describe import Model
 from syncer.sandbox.plexus import problems
+from syncer.sandbox.plexus.compile import Call, PageSelection, Plan, Selection, Variables
 from syncer.sandbox.plexus.operations import BelongsTo, HasMany, Operation, Verb
-from syncer.sandbox.plexus.plan import Call, PageSelection, Plan, Selection, Variables
 from syncer.sandbox.plexus.problems import Problem
 from syncer.sandbox.plexus.reads import listed, page, queried, related
 from syncer.sandbox.plexus.tables import Record, Table
 from syncer.sandbox.plexus.writes import Writer
+from syncer.schema.model import Model
 
 Path: TypeAlias = tuple[str | int, ...]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from syncer import clock
-from syncer.describe import Kind, Model, model_named
 from syncer.errors import RecordNotFound
 from syncer.sandbox.plexus.tables import Record, Slice, Table, decoded, encoded
 from syncer.sandbox.plexus.writes import Writer
 from syncer.sandbox.storage import Storage
+from syncer.schema.model import Kind, Model, model_named
 
 _ALL = -1  # SQLite: no limit
 

@@ -21,11 +21,11 @@ from graphql import (
     GraphQLString,
 )
 
-from syncer.describe import Field, Index, Kind, Model
-from syncer.plexus import naming
-from syncer.plexus.spec import MODELS
+from syncer.adapters.plexus import naming
+from syncer.adapters.plexus.spec import MODELS
 from syncer.sandbox.plexus import inputs
 from syncer.sandbox.plexus.operations import EXTENSION, BelongsTo, HasMany, Operation, Resolver, Verb
+from syncer.schema.model import Field, Index, Kind, Model
 
 
 @cache

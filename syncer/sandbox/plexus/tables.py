@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
-from syncer.describe import Index, Model
 from syncer.errors import UsageError
+from syncer.schema.model import Index, Model
 
 Record: TypeAlias = dict[str, Any]
 

@@ -30,8 +30,8 @@ from graphql import (
     validate,
 )
 
+from syncer.sandbox.plexus.compile import location_of
 from syncer.sandbox.plexus.literals import java_literal
-from syncer.sandbox.plexus.plan import location_of
 
 _KINDS = {
     "FieldsOnCorrectTypeRule": "FieldUndefined",

@@ -14,12 +14,12 @@ from functools import cached_property
 from typing import Any
 
 from syncer import clock, ids
-from syncer.describe import Field, Index
-from syncer.plexus import naming
+from syncer.adapters.plexus import naming
 from syncer.sandbox.plexus import problems
 from syncer.sandbox.plexus.filters import matches
 from syncer.sandbox.plexus.tables import Record, Table, encoded
 from syncer.sandbox.storage import Effect, Storage
+from syncer.schema.model import Field, Index
 
 ITEM_LIMIT = 400 * 1024
 """DynamoDB: bytes of one item, names and values."""

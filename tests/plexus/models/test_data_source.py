@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import pytest
 
 from syncer import Workspace, clock
-from syncer.engine.write import Records
 from syncer.plexus import ClientContext, PlexusDashboardClient
 from syncer.plexus.models import DataSet, DataSource
+from syncer.records.api import Records
 from syncer.sandbox.server import Sandbox
 from tests.factory import account
 

@@ -12,8 +12,8 @@ import pytest
 
 from syncer import Workspace, clock
 from syncer.errors import InvalidInput
-from syncer.plexus import PlexusDashboardClient, feedback
-from syncer.plexus.models import FeedbackChangeDetail, FeedbackItem, Item, ScoreResult
+from syncer.plexus import PlexusDashboardClient
+from syncer.plexus.models import FeedbackChangeDetail, FeedbackItem, Item, ScoreResult, feedback
 from syncer.sandbox.server import Sandbox
 from tests.factory import scoring
 from tests.files import rows, write

@@ -14,8 +14,8 @@ import pytest
 from syncer import Workspace, clock
 from syncer.errors import InvalidInput, RecordExists
 from syncer.plexus import PlexusDashboardClient
-from syncer.plexus.identifying import display_name
 from syncer.plexus.models import Identifier, Item
+from syncer.plexus.upserts import display_name
 from syncer.sandbox.server import Sandbox
 from tests.factory import account
 from tests.files import rows, write

@@ -16,7 +16,7 @@ from syncer import Workspace, clock
 from syncer.errors import InvalidInput, RecordNotFound
 from syncer.plexus import PlexusDashboardClient, Score
 from syncer.sandbox.server import Sandbox
-from tests.engine.test_push import START
+from tests.engine.push.test_push import START
 from tests.factory import scoring
 from tests.files import rows, write
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncer.errors import InvalidInput
-from syncer.plexus import Score, classes, score_files, score_yaml
+from syncer.plexus import Score
+from syncer.plexus.scores import classes, files, yaml
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def named(name: str) -> Score:
 )
 def test_names_are_cleaned(name: str, expected: str) -> None:
     """What means something to a file system becomes a dash, runs and ends of dashes go, all else stays."""
-    assert score_files.cleaned(name) == expected
+    assert files.cleaned(name) == expected
 
 
 @pytest.mark.parametrize("name", ["", " ", "-", "///", ".", "..", "../", " . ", "...", ". .", "\x00", "?*"])
@@ -77,11 +78,11 @@ def test_a_name_too_long_for_a_file_is_refused(root: Path) -> None:
 def test_no_name_leads_out_of_the_folder(card: str, score: str) -> None:
     """Whatever the names: one folder below the root, one file in it, or an error."""
     try:
-        found = score_files.code_path(card, score)
+        found = files.code_path(card, score)
     except InvalidInput:
         return
     lexical = Path(os.path.normpath(found))
-    assert lexical.parent.parent == score_files.root()
+    assert lexical.parent.parent == files.root()
     assert lexical == found
     assert not set('<>:"\\|?*[]\x00\n') & set(found.name)
 
@@ -124,7 +125,7 @@ def test_links_that_lead_out_are_not_followed(root: Path, tmp_path: Path) -> Non
     (root / "Quality" / "Tone.yaml").symlink_to(outside / "secret.yaml")
     with pytest.raises(InvalidInput, match="leads out of"):
         named("secret").get_local_code_path("Away")
-    for act in (score_files.read, lambda path: score_files.write({path: "new"})):
+    for act in (files.read, lambda path: files.write({path: "new"})):
         with pytest.raises(InvalidInput, match="leads out of"):
             act(root / "Quality" / "Tone.yaml")
     assert (outside / "secret.yaml").read_text() == "secret: 1"
@@ -137,10 +138,10 @@ def test_a_link_within_the_folder_is_kept_and_its_file_written(root: Path) -> No
     (root / "Quality" / "shared.yaml").write_text("old")
     link = root / "Quality" / "Tone.yaml"
     link.symlink_to("shared.yaml")
-    score_files.write({link: "new"})
+    files.write({link: "new"})
     assert link.is_symlink()
     assert (root / "Quality" / "shared.yaml").read_text() == "new"
-    assert score_files.read(link) == "new"
+    assert files.read(link) == "new"
 
 
 def test_what_is_no_file_is_neither_read_nor_replaced(root: Path) -> None:
@@ -150,7 +151,7 @@ def test_what_is_no_file_is_neither_read_nor_replaced(root: Path) -> None:
     os.mkfifo(card / "pipe.yaml")
     (card / "link.yaml").symlink_to("nothing.yaml")
     for name in ("folder.yaml", "pipe.yaml", "link.yaml"):
-        for act in (score_files.read, lambda path: score_files.write({path: "new"})):
+        for act in (files.read, lambda path: files.write({path: "new"})):
             with pytest.raises(InvalidInput, match="is no file"):
                 act(card / name)
     assert sorted(p.name for p in card.iterdir()) == ["folder.yaml", "link.yaml", "pipe.yaml"]
@@ -159,9 +160,9 @@ def test_what_is_no_file_is_neither_read_nor_replaced(root: Path) -> None:
 def test_writing_is_all_or_nothing_and_leaves_no_traces(root: Path) -> None:
     """When the second file cannot be written the first is as it was, and nothing else lies around."""
     code = root / "Quality" / "Tone.yaml"
-    score_files.write({code: "old"})
+    files.write({code: "old"})
     with pytest.raises(InvalidInput, match="cannot be written"):
-        score_files.write({code: "new", root / "Quality" / "Other.md": "lone \ud800"})
+        files.write({code: "new", root / "Quality" / "Other.md": "lone \ud800"})
     assert code.read_text() == "old"
     assert [p.name for p in (root / "Quality").iterdir()] == ["Tone.yaml"]
 
@@ -169,9 +170,9 @@ def test_writing_is_all_or_nothing_and_leaves_no_traces(root: Path) -> None:
 def test_a_file_is_replaced_whole(root: Path) -> None:
     """Whoever has the file open goes on reading the old text to its end."""
     path = root / "Quality" / "Tone.yaml"
-    score_files.write({path: "old text"})
+    files.write({path: "old text"})
     with path.open() as reader:
-        score_files.write({path: "new"})
+        files.write({path: "new"})
         assert reader.read() == "old text"
     assert path.read_text() == "new"
 
@@ -180,33 +181,33 @@ def test_text_is_kept_to_the_byte(root: Path) -> None:
     """Line ends, letters and a missing last newline come through; a byte order mark of an editor does not count."""
     path = root / "Quality" / "Tone.yaml"
     text = "a: 1\r\nb: ü語\n\u2028c: 2"
-    score_files.write({path: text})
+    files.write({path: text})
     assert path.read_bytes() == text.encode()
-    assert score_files.read(path) == text
+    assert files.read(path) == text
     path.write_bytes(b"\xef\xbb\xbfa: 1")
-    assert score_files.read(path) == "a: 1"
+    assert files.read(path) == "a: 1"
 
 
 def test_the_permissions_of_a_replaced_file_stay(root: Path) -> None:
     """A file the group may write does not become private by a pull."""
     path = root / "Quality" / "Tone.yaml"
-    score_files.write({path: "old"})
+    files.write({path: "old"})
     path.chmod(0o664)
-    score_files.write({path: "new"})
+    files.write({path: "new"})
     assert path.stat().st_mode & 0o777 == 0o664
 
 
 def test_files_that_cannot_be_code_say_why(root: Path) -> None:
     """Not UTF-8, or more than Plexus stores."""
     path = root / "Quality" / "Tone.yaml"
-    score_files.write({path: "x"})
+    files.write({path: "x"})
     path.write_bytes(b"caf\xe9")
     with pytest.raises(InvalidInput, match="not UTF-8"):
-        score_files.read(path)
-    path.write_bytes(b"#" * (score_yaml.MOST_BYTES + 1))
+        files.read(path)
+    path.write_bytes(b"#" * (yaml.MOST_BYTES + 1))
     with pytest.raises(InvalidInput, match="too long"):
-        score_files.read(path)
-    assert score_files.read(root / "Quality" / "Absent.yaml") is None
+        files.read(path)
+    assert files.read(root / "Quality" / "Absent.yaml") is None
 
 
 def test_lines_of_a_pull_are_left_out() -> None:
@@ -215,16 +216,16 @@ def test_lines_of_a_pull_are_left_out() -> None:
         "# Pulled from Plexus API\n# Score: Tone\n# Champion Version ID: v\n# Version ID: v\n# Created: x\r\n# Updated: x\n"
         "# Note: n\n#\n\n# a comment\nprompt: |\n  # Note: be kind\n  #\n  end\n\n"
     )
-    assert score_files.bare_code(text) == "# a comment\nprompt: |\n  # Note: be kind\n  #\n  end"
-    assert score_files.bare_code("a: 1\n#\nb: 2") == "a: 1\nb: 2"
+    assert files.bare_code(text) == "# a comment\nprompt: |\n  # Note: be kind\n  #\n  end"
+    assert files.bare_code("a: 1\n#\nb: 2") == "a: 1\nb: 2"
 
 
 def test_headings_of_a_pull_are_left_out_of_guidelines() -> None:
     """Only what stands before the first line of text; the placeholder means none."""
     text = "\n# Guidelines for Tone\n\n<!-- Pulled -->\n \n<!-- x -->\nBe kind.\n<!-- kept -->\n# Guidelines for all\n"
-    assert score_files.bare_guidelines(text) == "Be kind.\n<!-- kept -->\n# Guidelines for all"
-    assert score_files.bare_guidelines(f"# Guidelines for Tone\n\n{score_files.NO_GUIDELINES}\n") == ""
-    assert score_files.bare_guidelines("\n\n") == ""
+    assert files.bare_guidelines(text) == "Be kind.\n<!-- kept -->\n# Guidelines for all"
+    assert files.bare_guidelines(f"# Guidelines for Tone\n\n{files.NO_GUIDELINES}\n") == ""
+    assert files.bare_guidelines("\n\n") == ""
 
 
 def _laughs(depth: int, form: str = "[{}]") -> str:
@@ -246,7 +247,7 @@ def _laughs(depth: int, form: str = "[{}]") -> str:
         ("a: " + "1:" * 100_000 + "1", "number"),
         ("a: !!float ' 1" + ": 1" * 100_000 + "'", "number"),
         ("a: " + "9" * 5000, "number"),
-        ("a: " + "x" * score_yaml.MOST_BYTES, "too long"),
+        ("a: " + "x" * yaml.MOST_BYTES, "too long"),
         ("a: *unknown", "cannot be read"),
         ("a: [1", "cannot be read"),
         ("a: 1\n---\nb: 2", "cannot be read"),
@@ -261,17 +262,17 @@ def _laughs(depth: int, form: str = "[{}]") -> str:
 def test_yaml_that_bites_is_refused_at_once(text: str, why: str) -> None:
     """Bombs, knots, nests and nonsense end in one kind of error, without the time or memory they ask for."""
     with pytest.raises(InvalidInput, match=why):
-        score_yaml.parsed(text)
+        yaml.parsed(text)
 
 
 def test_yaml_of_everyday_passes() -> None:
     """Aliases, merges and sexagesimal times within reason are read as ever."""
     text = "base: &b {a: 1}\nmore: {<<: *b, c: 2}\nagain: [*b, *b]\nat: 1:30\nwhen: 2026-01-02\ntext: |\n  1:\n  2:\n"
-    code = score_yaml.parsed(text)
+    code = yaml.parsed(text)
     assert code["more"] == {"a": 1, "c": 2}
     assert code["again"] == [{"a": 1}, {"a": 1}]
     assert code["at"] == 90
-    assert score_yaml.parsed("") is None
+    assert yaml.parsed("") is None
 
 
 def test_classes_are_read_from_any_shape() -> None:

@@ -253,7 +253,7 @@ def test_the_newest_result_of_an_item_type_and_score(client: PlexusDashboardClie
 
 def test_the_cache_key_has_an_index(client: PlexusDashboardClient, ids: dict[str, str], path: Path) -> None:
     """Looking up the newest result walks an index, not the table, and sorts nothing."""
-    from syncer.engine.storing import found_by
+    from syncer.records.write import found_by
 
     where = {"itemId": "i", "type": "t", "scoreId": "s"}
     sql, parameters = found_by(ScoreResult.model(), where, "-updatedAt", 1, 0)

@@ -1,0 +1,1 @@
+"""What drives each platform: its models, its settings, its requests and their answers."""

@@ -1,0 +1,1 @@
+"""ABEJA as the engine drives it."""

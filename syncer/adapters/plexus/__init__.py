@@ -1,0 +1,1 @@
+"""Plexus as the engine drives it."""

@@ -1,0 +1,1 @@
+"""Prefactor as the engine drives it."""

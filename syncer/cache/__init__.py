@@ -1,1 +1,0 @@
-"""Rows, their bases, pull marks and conflicts."""

@@ -1,0 +1,362 @@
+"""``syncer conflicts``: what both sides changed, and what a person decides.
+
+A list of conflicts is a table; one conflict is shown with both sides beside what they came from.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncer.cli.context import App, Descriptions, on_terminal, pass_app
+from syncer.cli.group import Decorator, Group, json_option
+from syncer.cli.output.escape import harmless, harmless_json
+from syncer.cli.output.table import beside, print_table
+from syncer.cli.output.text import counted, listed, moment, say, say_json, styled
+
+if TYPE_CHECKING:
+    from syncer.engine.reconcile.resolve import Chosen
+    from syncer.schema.model import Field
+    from syncer.workspace import Workspace
+
+_SHOWN = 50
+_ATTENTION = 3
+
+
+@click.group(cls=Group)
+def conflicts() -> None:
+    """List, show or settle what both sides changed.
+
+    Both values are kept until you decide, and after.
+    """
+
+
+def _narrowing(command: Any) -> Any:
+    options: tuple[Decorator, ...] = (
+        click.option("--remote", help="Only records of this remote."),
+        click.option("-m", "--model", help="Only records of this model."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@conflicts.command("list")
+@click.option("--all", "every", is_flag=True, help="Settled ones too, with how and when.")
+@_narrowing
+@click.option("--limit", type=click.IntRange(min=1), help=f"List at most so many.  [default: {_SHOWN}; with --json all]")
+@json_option()
+@pass_app
+def list_(app: App, every: bool, remote: str | None, model: str | None, limit: int | None) -> None:
+    """List the records that need deciding, oldest first."""
+    from syncer.views import conflicts as views_conflicts
+
+    _check_names(remote, model)
+    with app.reader() as reader:
+        found = views_conflicts.listed(reader, Descriptions(), every=every, remote=remote, model=model)
+    most = limit or (len(found) if app.json else _SHOWN)
+    if app.json:
+        say_json(found[:most])
+        return
+    print_disputes(found[:most], len(found), every=every)
+
+
+@conflicts.command()
+@click.argument("name", metavar="ID_OR_SEQ")
+@_narrowing
+@json_option()
+@pass_app
+def show(app: App, name: str, remote: str | None, model: str | None) -> None:
+    """Both sides of one conflict beside what they came from.
+
+    ID_OR_SEQ is the key of the record, or the number of the change that waits.
+    """
+    from syncer.errors import RecordNotFound, UsageError
+    from syncer.views import conflicts as views_conflicts
+
+    _check_names(remote, model)
+    with app.reader() as reader:
+        found = views_conflicts.called(reader, Descriptions(), name, remote=remote, model=model)
+    open_ones = [one for one in found if one["resolved_at"] is None] or found[-1:]
+    if not open_ones:
+        raise RecordNotFound(f"there is no conflict of {name}", hint="syncer conflicts list shows what needs you")
+    if len(open_ones) > 1:
+        kinds = listed([f"{one['model']} {one['key']}" for one in open_ones])
+        raise UsageError(f"{name} may mean {kinds}", hint="add --model")
+    if app.json:
+        say_json(open_ones[0])
+    else:
+        print_dispute(app, open_ones[0])
+
+
+@conflicts.command()
+@click.argument("names", metavar="[ID_OR_SEQ]...", nargs=-1)
+@click.option("--theirs", "take", flag_value="theirs", help="Keep the remote's values; ours are not sent.")
+@click.option("--ours", "take", flag_value="ours", help="Send our values over the remote's.")
+@click.option("--newest", "take", flag_value="newest", help="Keep what was edited last; what cannot be told stays open.")
+@click.option("--set", "pairs", metavar="FIELD=VALUE", multiple=True, help="Another value; JSON, numbers and flags as JSON.")
+@click.option("--all", "every", is_flag=True, help="Every open conflict (of --remote, --model).")
+@_narrowing
+@json_option()
+@pass_app
+def resolve(
+    app: App,
+    names: tuple[str, ...],
+    take: str | None,
+    pairs: tuple[str, ...],
+    every: bool,
+    remote: str | None,
+    model: str | None,
+) -> None:
+    """Settle conflicts. Other edits of the same records are kept, and go out with the next push."""
+    from syncer.store import version
+
+    _check_choice(names, take, pairs, every)
+    _check_names(remote, model)
+    version.must_exist(app.path)
+    with app.workspace() as workspace:
+        chosen = _open_keys(app, remote, model) if every else [(name, remote, model) for name in dict.fromkeys(names)]
+        done = [_decided(workspace, *one, take, pairs) for one in chosen]
+    if any(one.left for one in done):
+        app.code = _ATTENTION
+    if app.json:
+        say_json([_as_dict(one) for one in done])
+        return
+    _print_done(done)
+
+
+def _decided(
+    workspace: Workspace, name: str, remote: str | None, model: str | None, take: str | None, pairs: tuple[str, ...]
+) -> Chosen:
+    given = _given(workspace, name, pairs, remote, model) if pairs else None
+    return workspace.resolve(name, take=take, set=given, remote=remote, model=model)
+
+
+def _given(workspace: Workspace, name: str, pairs: tuple[str, ...], remote: str | None, model: str | None) -> dict[str, Any]:
+    """Values by field, read as the kind of the field wants them. Raises: RecordNotFound, UsageError."""
+    from syncer.errors import UsageError
+    from syncer.suggest import near
+
+    described = workspace.in_conflict(name, remote=remote, model=model)
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        field_name, sign, text = pair.partition("=")
+        field = described.by_name.get(field_name)
+        if not sign or field is None:
+            why = f"--set wants FIELD=VALUE, not {pair!r}" if not sign else f"{described.name} has no field {field_name!r}"
+            raise UsageError(why, hint=near(field_name, described.by_name) if sign else "for example --set value=Yes")
+        given[field_name] = _read(field, text)
+    return given
+
+
+def _read(field: Field, text: str) -> Any:
+    """``text`` as a value of ``field``. Raises: UsageError."""
+    import json
+
+    from syncer.errors import UsageError
+    from syncer.schema.model import Kind
+
+    if not field.as_json and field.kind not in (Kind.INTEGER, Kind.NUMBER, Kind.FLAG):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        example = '["a"]' if field.many else _EXAMPLES[field.kind]
+        hint = f"write it as JSON, for example --set '{field.name}={example}'"
+        raise UsageError(f"{field.name} cannot be {text!r}", why=str(exc), hint=hint) from exc
+
+
+_EXAMPLES = {"AWSJSON": '{"a": 1}', "Int": "3", "Float": "0.5", "Boolean": "true"}
+
+
+def _check_choice(names: tuple[str, ...], take: str | None, pairs: tuple[str, ...], every: bool) -> None:
+    from syncer.errors import UsageError
+
+    if every == bool(names):
+        raise UsageError("say which conflicts to settle", hint="their ids or numbers, or --all")
+    if take is None and not pairs:
+        raise UsageError("say how to settle them", hint="--theirs, --ours, --newest or --set FIELD=VALUE")
+    if pairs and (every or len(names) > 1):
+        raise UsageError("--set is for one record at a time", hint="name one")
+
+
+def _open_keys(app: App, remote: str | None, model: str | None) -> list[tuple[str, str, str]]:
+    with app.reader() as reader:
+        rows = reader.all(
+            "SELECT DISTINCT key, remote, model FROM conflict WHERE resolved_at IS NULL"
+            " AND remote = ifnull(?1, remote) AND model = ifnull(?2, model) ORDER BY seq",
+            (remote, model),
+        )
+    return [(key, of, name) for key, of, name in rows]
+
+
+def _print_done(done: list[Chosen]) -> None:
+    if not done:
+        say("no conflicts to settle")
+        return
+    from syncer.cli.output.escape import harmless
+
+    settled = [one for one in done if not one.left]
+    waiting = [str(seq) for one in settled for seq in one.seqs]
+    if settled:
+        rest = f"{counted(len(waiting), 'change')} due now: {listed(waiting)}" if waiting else "nothing is left to send"
+        say(f"settled {counted(len(settled), 'conflict')}; {rest}")
+    for one in done:
+        if one.left:
+            fields = listed([name or "the record as a whole" for name in one.left])
+            say(harmless(f"still open: {one.model.name} {one.key}, {fields}"))
+    if waiting:
+        say("  -> syncer push")
+    if len(settled) < len(done):
+        say("  -> syncer conflicts list")
+
+
+def _as_dict(one: Chosen) -> dict[str, Any]:
+    return {
+        "remote": one.model.remote,
+        "model": one.model.name,
+        "key": one.key,
+        "waiting": list(one.seqs),
+        "open": list(one.left),
+    }
+
+
+def _check_names(remote: str | None, model: str | None) -> None:
+    from syncer.cli.commands.outbox import check_names
+
+    check_names(remote, model)
+
+
+Dispute = dict[str, Any]
+
+_SIDES = ("base", "ours", "theirs")
+_STYLES = {"base": "dim", "ours": "green", "theirs": "cyan"}
+_GONE = {"gone-there": "theirs", "deleted-here": "ours"}
+_OTHER = {"ours": "theirs", "theirs": "ours"}
+_LONGEST = 24
+_KINDS = {
+    "fields": "both sides changed {what}",
+    "gone-there": "edited here, but gone on the remote",
+    "deleted-here": "deleted here, but changed on the remote",
+}
+
+
+def print_disputes(disputes: list[Dispute], total: int, *, every: bool) -> None:
+    """A line for each of ``disputes``, and how many of ``total`` they are."""
+    if not disputes:
+        say("no conflicts" if every else "no conflicts: nothing needs deciding")
+        return
+    several = len({one["remote"] for one in disputes}) > 1
+    columns = ["seq", *(("remote",) if several else ()), "model", "key", "fields", "since", *(("settled",) if every else ())]
+    rows = [
+        (
+            one["seq"],
+            *((one["remote"],) if several else ()),
+            one["model"],
+            one["key"],
+            what(one),
+            _time(one["since"]),
+            *((_settled(one) if one["resolved_at"] else "no",) if every else ()),
+        )
+        for one in disputes
+    ]
+    print_table(columns, rows)
+    say()
+    if len(disputes) < total:
+        say(f"{len(disputes):,} of {counted(total, 'conflict')}; --limit shows more")
+    else:
+        say(f"{counted(total, 'conflict')}; syncer conflicts show SEQ tells both sides")
+
+
+def print_dispute(app: App, dispute: Dispute) -> None:
+    """One conflict: a table of three columns; values of several lines side by side on a terminal."""
+    if not on_terminal():
+        _print_plain(dispute)
+        return
+    say(styled(harmless(f"{dispute['remote']} {dispute['model']} {dispute['key']}"), "bold"))
+    say(f"  {harmless(_KINDS[dispute['kind']].format(what=what(dispute)))}, found {moment(dispute['since'])}")
+    if dispute["resolved_at"]:
+        say(f"  settled: {harmless(_settled(dispute))}")
+    say()
+    _print_sides(dispute)
+    _print_steps(dispute)
+
+
+def _print_sides(dispute: Dispute) -> None:
+    styles = [_STYLES[side] for side in _SIDES]
+    say(beside([[head] for head in _heads(dispute)], styles)[0])
+    gone = _GONE.get(dispute["kind"])
+    alike = 0
+    for field in dispute["fields"]:
+        if gone and field["base"] == field[_OTHER[gone]]:
+            alike += 1
+            continue
+        say(styled(harmless(field["field"]), "bold"))
+        for line in beside([[] if side == gone else _lines(field[side]) for side in _SIDES], styles, longest=_LONGEST):
+            say(line)
+        if "keys" in field:
+            say(f"  in conflict: {harmless(', '.join(field['keys']))}; keys that only one side changed are merged")
+    if alike:
+        say(f"{counted(alike, 'field')} did not change")
+
+
+def what(dispute: Dispute) -> str:
+    """The fields in conflict, or how the record differs as a whole."""
+    if dispute["kind"] != "fields":
+        return "gone there" if dispute["kind"] == "gone-there" else "deleted here"
+    return ", ".join(field["field"] for field in dispute["fields"])
+
+
+def _heads(dispute: Dispute) -> tuple[str, ...]:
+    gone = _GONE.get(dispute["kind"])
+    return tuple(f"{side} ({'gone' if side == 'theirs' else 'deleted'})" if side == gone else side for side in _SIDES)
+
+
+def _print_plain(dispute: Dispute) -> None:
+    print_table(
+        ("field", *_SIDES), [(field["field"], *(_json(field[side]) for side in _SIDES)) for field in dispute["fields"]]
+    )
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else harmless_json(json.dumps(value, ensure_ascii=False))
+
+
+def _lines(value: Any) -> list[str]:
+    """A value over as many lines as it reads best on."""
+    if value is None:
+        return ["-"]
+    if isinstance(value, dict | list):
+        return harmless_json(json.dumps(value, ensure_ascii=False, indent=2)).split("\n")
+    if isinstance(value, str):
+        return [harmless(line) for line in value.split("\n")] or [""]
+    return [json.dumps(value)]
+
+
+def _print_steps(dispute: Dispute) -> None:
+    if dispute["resolved_at"]:
+        return
+    number = dispute["seq"]
+    effects = {
+        "fields": ("send ours over theirs", "keep theirs"),
+        "gone-there": ("make it there again", "let it go here too"),
+        "deleted-here": ("delete it there too", "have it back as it is there"),
+    }[dispute["kind"]]
+    steps = [("--ours", effects[0]), ("--theirs", effects[1])]
+    if dispute["kind"] == "fields":
+        steps.append((f"--set {dispute['fields'][0]['field']}=...", "another value"))
+    widest = max(len(option) for option, _ in steps)
+    say()
+    for option, effect in steps:
+        say(f"-> syncer conflicts resolve {number} {option.ljust(widest)}  {effect}")
+
+
+def _settled(dispute: Dispute) -> str:
+    return f"{dispute['resolution']} ({_time(dispute['resolved_at'])})"
+
+
+def _time(stored: str) -> str:
+    """As people think of it on a terminal; else as it is stored, which another program can read."""
+    return moment(stored) if on_terminal() else stored

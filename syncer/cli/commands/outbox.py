@@ -1,0 +1,323 @@
+"""``syncer outbox``: the waiting changes, and what a person does to them.
+
+A list of changes is a table; one change is shown with all there is to know and do.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncer.cli.context import App, Descriptions, pass_app
+from syncer.cli.group import Group, json_option
+from syncer.cli.output.escape import harmless, harmless_json
+from syncer.cli.output.table import print_table
+from syncer.cli.output.text import counted, fields, listed, moment, note, say, say_json, styled
+
+if TYPE_CHECKING:
+    from syncer.store.reader import Reader
+
+STATES = ("pending", "sending", "ambiguous", "parked", "conflict")
+_SHOWN = 50
+_DUE_LATER = "state IN ('pending', 'ambiguous') AND due_at IS NOT NULL"
+_STUCK = f"SELECT seq FROM outbox WHERE state = 'parked' OR ({_DUE_LATER}) ORDER BY seq"
+
+
+@click.group(cls=Group)
+def outbox() -> None:
+    """List, show, retry or drop waiting changes."""
+
+
+@outbox.command("list")
+@click.option("--remote", help="Only changes for this remote.")
+@click.option("-m", "--model", help="Only changes of this model.")
+@click.option("--state", type=click.Choice(STATES), help="Only changes in this state.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"List at most so many.  [default: {_SHOWN}; with --json all]")
+@json_option()
+@pass_app
+def list_(app: App, remote: str | None, model: str | None, state: str | None, limit: int | None) -> None:
+    """List waiting changes, oldest first."""
+    from syncer.views import outbox as views_outbox
+
+    check_names(remote, model)
+    most = limit or (None if app.json else _SHOWN)
+    with app.reader() as reader:
+        found = views_outbox.changes(reader, Descriptions(), remote=remote, model=model, state=state, limit=most)
+        total = _count(reader, remote, model, state) if most is not None else len(found)
+    if app.json:
+        say_json([printable(app, change) for change in found])
+        return
+    print_changes(app, found, total)
+
+
+@outbox.command()
+@click.argument("seq", type=click.IntRange(min=1))
+@json_option()
+@pass_app
+def show(app: App, seq: int) -> None:
+    """Everything about change SEQ: what it sends, why it waits, how to mend it."""
+
+    with app.reader() as reader:
+        found = _found(reader, seq)
+    if app.json:
+        say_json(printable(app, found))
+    else:
+        print_change(app, found)
+
+
+@outbox.command()
+@click.argument("seqs", metavar="[SEQ]...", type=click.IntRange(min=1), nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All parked changes, and all that wait for their time.")
+@click.option("--state", type=click.Choice(STATES), help="With --all: every change in this state instead.")
+@json_option()
+@pass_app
+def retry(app: App, seqs: tuple[int, ...], every: bool, state: str | None) -> None:
+    """Make changes due now, whatever state they are in.
+
+    A parked change is sent anew, from the record as it is now. One in conflict is sent over the remote's values, which
+    --all therefore does only with --state conflict.
+    """
+    from syncer.errors import UsageError
+
+    if every == bool(seqs) or (state and not every):
+        raise UsageError("say which changes to retry", hint="their numbers, or --all (with or without --state)")
+    chosen = _all_numbers(app, state) if every else list(dict.fromkeys(seqs))
+    _must_exist(app)
+    with app.workspace() as workspace:
+        now = workspace.retry(*chosen)
+    if app.json:
+        say_json({"retried": chosen, "now": now})
+    elif not now:
+        say("no change to retry")
+    else:
+        say(f"{counted(len(now), 'change')} due now: {listed([str(number) for number in now])}")
+        say("  -> syncer push")
+
+
+@outbox.command()
+@click.argument("seq", type=click.IntRange(min=1))
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@json_option()
+@pass_app
+def drop(app: App, seq: int, yes: bool) -> None:
+    """Discard change SEQ and every later one of its record.
+
+    The record goes back to what the remote has; one that the remote never had goes away.
+    """
+    with app.reader() as reader:
+        found = _found(reader, seq)
+    question = f"discard change {seq}: {found['op']} {found['remote']} {found['model']} {found['key']}?"
+    if not (yes or "door" in found or _confirmed(question)):
+        note("nothing was discarded")
+        return
+    with app.workspace() as workspace:
+        dropped = workspace.drop(seq)
+    if app.json:
+        say_json({"dropped": list(dropped.seqs), "dangling": dropped.dangling})
+        return
+    say(f"discarded {counted(len(dropped.seqs), 'change')}: {listed([str(number) for number in dropped.seqs])}")
+    if dropped.dangling:
+        others = counted(dropped.dangling, "waiting record")
+        note(f"{others} {'points' if dropped.dangling == 1 else 'point'} at the one that is gone; the remote may refuse it")
+
+
+def _confirmed(question: str) -> bool:
+    from syncer.cli.output.escape import harmless
+    from syncer.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError("dropping loses what was written, and nobody is here to confirm it", hint="add --yes")
+    return click.confirm(harmless(question), err=True)
+
+
+def _found(reader: Reader, seq: int) -> dict[str, Any]:
+    from syncer.errors import RecordNotFound
+    from syncer.views import outbox as views_outbox
+
+    found = views_outbox.change(reader, Descriptions(), seq)
+    if found is None:
+        raise RecordNotFound(f"there never was a change {seq}", hint="syncer outbox list shows what waits")
+    return found
+
+
+def _must_exist(app: App) -> None:
+    """Nothing waits in a file that is not there: it is not made for that. Raises: DatabaseError."""
+    from syncer.store import version
+
+    version.must_exist(app.path)
+
+
+def _all_numbers(app: App, state: str | None) -> list[int]:
+    with app.reader() as reader:
+        rows = reader.all("SELECT seq FROM outbox WHERE state = ? ORDER BY seq", (state,)) if state else reader.all(_STUCK)
+    return [number for (number,) in rows]
+
+
+def _count(reader: Reader, remote: str | None, model: str | None, state: str | None) -> int:
+    row = reader.one(
+        "SELECT count(*) FROM outbox WHERE remote = ifnull(?1, remote) AND model = ifnull(?2, model)"
+        " AND state = ifnull(?3, state)",
+        (remote, model, state),
+    )
+    return int(row[0]) if row else 0
+
+
+def check_names(remote: str | None, model: str | None) -> None:
+    """Raises: UsageError for a remote or model that does not exist: nothing waiting would be no answer."""
+    if remote is None and model is None:
+        return
+    from syncer.adapters import registry
+    from syncer.errors import UsageError
+    from syncer.suggest import near
+
+    remotes = registry.chosen(remote)
+    known = [name for chosen in remotes for name in registry.models(chosen)] if model else []
+    if model and model not in known:
+        raise UsageError(f"there is no model {model!r}", hint=near(model, known) or f"models are: {', '.join(known)}")
+
+
+Change = dict[str, Any]
+
+_DOORS = {
+    "acked": "reached the remote",
+    "superseded": "was taken over by a later change",
+    "discarded": "was discarded",
+}
+_STATES = {
+    "pending": "waits to be sent",
+    "sending": "is being sent, or its sync died",
+    "ambiguous": "may have arrived: the next push finds out, and never doubles it",
+    "parked": "is parked: the remote refused it for good",
+    "conflict": "is in conflict: the record was changed elsewhere",
+}
+
+
+def printable(app: App, change: Change) -> Change:
+    """The change for ``--json``, credentials hidden in what a remote said."""
+    return {**change, "reason": _reason(app, change) or None}
+
+
+def print_changes(app: App, changes: list[Change], total: int) -> None:
+    """A line for each of ``changes``, and how many of ``total`` they are."""
+    if not changes:
+        say("nothing waits")
+        return
+    several = len({change["remote"] for change in changes}) > 1
+    columns = ("seq", *(("remote",) if several else ()), "op", "model", "key", "state", "tries", "due", "why")
+    rows = [
+        (
+            change["seq"],
+            *((change["remote"],) if several else ()),
+            change["op"],
+            change["model"],
+            change["key"],
+            change["state"],
+            change["attempts"],
+            _due(change),
+            _why(app, change),
+        )
+        for change in changes
+    ]
+    print_table(columns, rows)
+    say()
+    if len(changes) < total:
+        say(f"{len(changes):,} of {counted(total, 'change')}; --limit shows more")
+    else:
+        say(f"{counted(total, 'change')}; syncer outbox show SEQ tells all about one")
+
+
+def print_change(app: App, change: Change) -> None:
+    """Everything about one change, waiting or gone."""
+    head = f"change {change['seq']}: {change['op']} {change['remote']} {change['model']} {change['key']}"
+    say(styled(harmless(head), "bold"))
+    fields(_facts(app, change))
+    for conflict in change.get("conflicts") or ():
+        say(f"  both sides changed {harmless(conflict['field'] or 'the record')}")
+        fields([(side, _value(conflict[side])) for side in ("base", "ours", "theirs")], indent="    ")
+    _print_values("sets", change.get("values"))
+    _print_values("what was sent", change.get("body"))
+    steps = _steps(change)
+    widest = max((len(command) for command, _ in steps), default=0)
+    for command, effect in steps:
+        say(f"  -> {command.ljust(max(widest, 28))}  {effect}")
+
+
+def _facts(app: App, change: Change) -> list[tuple[str, str]]:
+    gone, code = "door" in change, change.get("code")
+    reason = _reason(app, change)
+    by = f" ({change['by_seq']})" if change.get("by_seq") else ""
+    state = _DOORS[change["door"]] + by if gone else _STATES[change["state"]]
+    blocked = change.get("blocked_by")
+    return [
+        ("state", state),
+        ("reason", f"{reason} ({code})" if code and reason else reason),
+        ("blocked by", f"change {blocked}, which must go first" if blocked else ""),
+        ("fields", ", ".join(change["fields"] or ())),
+        ("due", "" if gone or blocked else _due(change)),
+        ("tries", f"{change['attempts']:,}"),
+        ("made", f"{change['created_at']} ({moment(change['created_at'])})"),
+        ("tried", change.get("attempted_at") or ""),
+        ("left", f"{change['left_at']} ({moment(change['left_at'])})" if gone else ""),
+        ("sent as", change["idem_key"] if change.get("body_hash") else ""),
+        ("body hash", change.get("body_hash") or ""),
+    ]
+
+
+def _due(change: Change) -> str:
+    if change["blocked_by"] or change["state"] not in ("pending", "ambiguous"):
+        return ""
+    if change["due_at"] is None:
+        return "now"
+    due = moment(change["due_at"])
+    return due if due.startswith("in ") else "now"
+
+
+def _why(app: App, change: Change) -> str:
+    return f"behind {change['blocked_by']}" if change["blocked_by"] else _reason(app, change)
+
+
+def _reason(app: App, change: Change) -> str:
+    reason = change.get("reason")
+    return app.hidden(reason) if reason else ""
+
+
+def _value(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _print_values(title: str, values: Any) -> None:
+    import json
+
+    if not values:
+        return
+    say(f"  {title}")
+    for line in harmless_json(json.dumps(values, ensure_ascii=False, indent=2)).split("\n"):
+        say(f"    {line}")
+
+
+def _steps(change: Change) -> list[tuple[str, str]]:
+    """Commands that help, each with its effect."""
+    if "door" in change:
+        return [(f"syncer outbox show {change['by_seq']}", "the change that took it over")] if change.get("by_seq") else []
+    seq, remote = change["seq"], change["remote"]
+    retry, drop = f"syncer outbox retry {seq}", f"syncer outbox drop {seq}"
+    discard = (drop, "give it up; the record goes back to what the remote has")
+    if change["state"] == "conflict":
+        settle = f"syncer conflicts resolve {seq}"
+        return [
+            (f"syncer conflicts show {seq}", "both sides beside each other"),
+            (f"{settle} --ours", "send ours over theirs"),
+            (f"{settle} --theirs", "keep theirs"),
+        ]
+    if change["blocked_by"]:
+        return [(f"syncer outbox show {change['blocked_by']}", "what it waits for"), discard]
+    if change["state"] == "parked":
+        return [(retry, "send it again, with the record as it is now: correct that first"), discard]
+    steps = [(f"syncer push {remote}", "send it once it is due")]
+    if _due(change) not in ("", "now"):
+        steps.append((retry, "make it due now"))
+    return steps if change["state"] == "sending" else [*steps, discard]

@@ -1,0 +1,109 @@
+"""``syncer status``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from syncer.cli.context import App, pass_app
+from syncer.cli.group import Command, json_option
+from syncer.cli.output.escape import harmless
+from syncer.cli.output.text import counted, fields, listed, moment, say, say_json, styled
+
+if TYPE_CHECKING:
+    from syncer.views.status import RemoteStatus, Status
+
+_DOORS = {"acked": "sent", "superseded": "taken over by a later change", "discarded": "dropped"}
+_STUCK = {
+    "parked": "parked -> syncer outbox list --state parked",
+    "conflict": "in conflict -> syncer conflicts list",
+}
+
+
+@click.command(cls=Command)
+@json_option()
+@pass_app
+def status(app: App) -> None:
+    """What waits, what needs you, when each remote was last reached.
+
+    Looks at the local file only. Ends with 0 whatever it finds.
+    """
+    from syncer.adapters import registry
+    from syncer.store.file.wal_size import HINT as LONG_READ
+    from syncer.store.file.wal_size import grown
+    from syncer.views import status as facts
+
+    with app.reader() as reader:
+        found = facts.read(reader, registry.names())
+    missing = {name: app.missing(name) for name in found.remotes}
+    if app.json:
+        say_json(_as_dict(app, found, missing))
+        return
+    say(harmless(found.path))
+    for name, remote in found.remotes.items():
+        say()
+        say(f"{styled(name, 'bold')}  {'not configured: set ' + listed(missing[name]) if missing[name] else 'configured'}")
+        fields(_lines(app, remote))
+    say()
+    say(_ledger(found))
+    if not found.closed:
+        say("  -> syncer db check")
+    if (large := grown(found.log_bytes)) is not None:
+        say(styled(large, "yellow"))
+        say(f"  -> {LONG_READ}")
+
+
+def _as_dict(app: App, found: Status, missing: dict[str, list[str]]) -> dict[str, object]:
+    facts = found.as_dict()
+    for name, remote in facts["remotes"].items():
+        remote["configured"] = not missing[name]
+        remote["missing"] = missing[name]
+        remote["held_because"] = remote["held_because"] and app.hidden(remote["held_because"])
+    return facts
+
+
+def _lines(app: App, remote: RemoteStatus) -> list[tuple[str, str]]:
+    return [
+        ("rows", f"{remote.rows:,}"),
+        ("waiting", _waiting(remote)),
+        ("states", listed([f"{n:,} {state}" for state, n in remote.by_state.items()])),
+        ("needs you", _attention(remote)),
+        ("next due", moment(remote.next_due_at) if remote.next_due_at else ""),
+        ("on hold", _hold(app, remote)),
+        ("syncing", f"process {remote.syncing}" if remote.syncing else ""),
+        ("last push", _last(remote.last_push_at, remote.last_push)),
+        ("last pull", _last(remote.last_pull_at, remote.last_pull)),
+    ]
+
+
+def _waiting(remote: RemoteStatus) -> str:
+    if not remote.waiting:
+        return "nothing"
+    models = ", ".join(f"{n:,} {model}" for model, n in remote.by_model.items())
+    return f"{counted(remote.waiting, 'change')} ({models}); the oldest was made {moment(remote.oldest_at)}"
+
+
+def _attention(remote: RemoteStatus) -> str:
+    commands = [f"{remote.by_state[state]:,} {_STUCK[state]}" for state in _STUCK if remote.by_state.get(state)]
+    return "; ".join(commands)
+
+
+def _hold(app: App, remote: RemoteStatus) -> str:
+    from syncer import clock
+
+    if not remote.held_until or remote.held_until <= clock.stored_now():
+        return ""
+    return f"until {moment(remote.held_until)}: {app.hidden(remote.held_because or 'the remote asked to wait')}"
+
+
+def _last(at: str | None, outcome: str | None) -> str:
+    return "never" if at is None else f"{moment(at)}: {outcome}"
+
+
+def _ledger(found: Status) -> str:
+    parts = [f"{found.live:,} waiting", *(f"{n:,} {_DOORS.get(door, door)}" for door, n in found.ledger.items())]
+    total = counted(found.enqueued, "change")
+    if found.closed:
+        return f"ledger closes: {total} accepted = {' + '.join(parts)}"
+    return styled(f"the ledger does not close: {total} accepted, but {' + '.join(parts)}", "red")

@@ -1,0 +1,1 @@
+"""Bringing the remote's records into the file."""

@@ -1,0 +1,1 @@
+"""Sending the pending changes."""

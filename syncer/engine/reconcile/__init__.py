@@ -1,0 +1,1 @@
+"""Where a remote's record meets a row with pending changes."""

@@ -1,0 +1,1 @@
+"""Comparing every record with its row."""

@@ -1,0 +1,111 @@
+"""What is not the same here and there, and what counts as such while changes wait. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from syncer.merge.conflicts import Open
+from syncer.merge.three_way import differences
+from syncer.remote import Change, Op, Row, State
+from syncer.schema.model import Model
+
+
+class Kind(StrEnum):
+    """How a record and its row differ."""
+
+    MISSING_HERE = "missing here"
+    MISSING_THERE = "missing there"
+    LOST_THERE = "lost there"  # missing there, although our own create of it was acknowledged
+    DIFFERENT = "different"
+    UNSOUND = "unsound here"  # the row is not what it was based on with the waiting edits on top
+
+
+@dataclass(slots=True)
+class Drift:
+    """One record. ``fields``: (here, there) by name, in stored form; for unsound rows (row, base).
+
+    ``note``: what else people should know. ``mended``: what repair did about it, None while nothing was done.
+    """
+
+    model: str
+    key: str
+    kind: Kind
+    fields: Mapping[str, tuple[Any, Any]]
+    note: str = ""
+    mended: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for ``--json``."""
+        pairs = {name: {"here": here, "there": there} for name, (here, there) in self.fields.items()}
+        return {
+            "model": self.model,
+            "key": self.key,
+            "kind": str(self.kind),
+            "fields": pairs,
+            "note": self.note,
+            "mended": self.mended,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What is here of one record: row, waiting changes in order, their base, open conflicts."""
+
+    row: Row | None
+    changes: Sequence[Change] = ()
+    base: Row | None = None
+    conflicts: Sequence[Open] = ()
+
+
+def judged(model: Model, key: str, local: Local, record: Row | None) -> Drift | None:
+    """How ``record`` (None: the remote has none) differs from what is here; None when all is as it should be.
+
+    With edits waiting it is their base that must be what the remote has. What may be applied already, and what a person
+    has been asked about, is left alone: its replay, or the answer, will tell.
+    """
+    if not local.changes:
+        return _clean(model, key, local.row, record)
+    first = local.changes[0]
+    if any(change.state in (State.SENDING, State.AMBIGUOUS) for change in local.changes):
+        return None
+    if first.op == Op.CREATE and (record is None or local.base is None or first.state is not State.CONFLICT):
+        return None
+    if record is None:
+        asked = any(one.field is None and one.theirs is None for one in local.conflicts)
+        if asked or local.changes[-1].op == Op.DELETE:
+            return None
+        return Drift(model.name, key, Kind.MISSING_THERE, {}, "its edits wait: the next push will ask what becomes of them")
+    if local.base is None:
+        return Drift(model.name, key, Kind.DIFFERENT, {}, "what its waiting edits were based on is gone")
+    fields = differences(model, local.base, record)
+    if not fields:
+        return None
+    waits = "delete" if local.changes[-1].op == Op.DELETE else "edits"
+    return Drift(model.name, key, Kind.DIFFERENT, fields, f"here: what its waiting {waits} were based on")
+
+
+def _clean(model: Model, key: str, row: Row | None, record: Row | None) -> Drift | None:
+    if row is None or record is None:
+        kind = Kind.MISSING_HERE if row is None else Kind.MISSING_THERE
+        return None if row is record else Drift(model.name, key, kind, {})
+    fields = differences(model, row, record)
+    return Drift(model.name, key, Kind.DIFFERENT, fields) if fields else None
+
+
+def unsound(model: Model, key: str, local: Local) -> Drift | None:
+    """What is wrong with a record's own bookkeeping: base and waiting changes must make up the row."""
+    last = local.changes[-1]
+    if last.op == Op.DELETE:
+        return None if local.row is None else Drift(model.name, key, Kind.UNSOUND, {}, "its delete waits, its row is there")
+    if local.row is None:
+        note = f"a change waits, its row is gone: syncer outbox show {last.seq}"
+        return Drift(model.name, key, Kind.UNSOUND, {}, note)
+    if local.base is None or local.changes[0].op == Op.CREATE:
+        return None
+    edited = {name for change in local.changes for name in change.fields} | {model.changed_at}
+    fields = {n: pair for n, pair in differences(model, local.row, local.base).items() if n not in edited}
+    note = "differs from what its edits were based on, in fields that no edit names"
+    return Drift(model.name, key, Kind.UNSOUND, fields, note) if fields else None

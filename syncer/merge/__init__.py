@@ -1,0 +1,1 @@
+"""Merging two edits of one record, by rules, and the conflicts that remain."""

@@ -1,0 +1,1 @@
+"""Lists of Plexus records: filters, pages, page tokens."""

@@ -1,0 +1,1 @@
+"""Versions of scores, and their YAML files."""

@@ -1,0 +1,1 @@
+"""Reading and writing records: rows, bases, ids, idempotency keys."""

@@ -1,0 +1,1 @@
+"""How a remote's models are described and checked."""

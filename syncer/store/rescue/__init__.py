@@ -1,0 +1,1 @@
+"""Backup, restore and recovery, and carrying changes from one file into another."""

@@ -1,0 +1,111 @@
+"""What waits and why, read without the writing side: for ``status`` and ``outbox list``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from syncer.store.file.wal_size import log_state
+from syncer.store.reader import Reader
+
+_BY_DOOR = """
+SELECT door, sum(n) FROM (
+    SELECT door, count(*) AS n FROM ledger GROUP BY door UNION ALL SELECT door, changes FROM pruned
+) GROUP BY door
+"""
+# One look through the outbox for all remotes: with hundreds of thousands waiting, each one takes its time.
+_WAITING = """
+SELECT remote, state, model, count(*), min(created_at), min(due_at) FROM outbox NOT INDEXED GROUP BY remote, state, model
+"""
+
+
+@dataclass(slots=True)
+class RemoteStatus:
+    """One remote. Times are stored-form UTC text or None."""
+
+    remote: str
+    waiting: int = 0
+    by_state: dict[str, int] = field(default_factory=dict)
+    by_model: dict[str, int] = field(default_factory=dict)
+    attention: int = 0
+    conflicts: int = 0
+    oldest_at: str | None = None
+    next_due_at: str | None = None
+    held_until: str | None = None
+    held_because: str | None = None
+    syncing: str | None = None
+    last_push_at: str | None = None
+    last_push: str | None = None
+    last_pull_at: str | None = None
+    last_pull: str | None = None
+    rows: int = 0
+
+
+@dataclass(slots=True)
+class Status:
+    """The whole file. ``ledger``: changes by door, pruned ones too; ``closed``: each ever accepted is accounted for.
+
+    ``log_bytes``: of the write-ahead log, which a long read keeps growing.
+    """
+
+    path: str
+    remotes: dict[str, RemoteStatus]
+    ledger: dict[str, int]
+    enqueued: int
+    live: int
+    closed: bool
+    log_bytes: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for ``--json``."""
+        return asdict(self)
+
+
+def read(reader: Reader, names: Sequence[str]) -> Status:
+    """The status of every remote in ``names``."""
+    ledger = {str(door): int(n) for door, n in reader.all(_BY_DOOR)}
+    live = _number(reader, "SELECT count(*) FROM outbox")
+    enqueued = _number(reader, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+    remotes = {name: RemoteStatus(name) for name in names}
+    for remote, *waiting in reader.all(_WAITING) if remotes else ():
+        if remote in remotes:
+            _count(remotes[remote], *waiting)
+    for found in remotes.values():
+        _fill(reader, found)
+    closed = enqueued == live + sum(ledger.values())
+    return Status(str(reader.path), remotes, ledger, enqueued, live, closed, log_state(reader.path))
+
+
+def _count(found: RemoteStatus, state: str, model: str, n: int, oldest: str, due: str | None) -> None:
+    found.by_state[state] = found.by_state.get(state, 0) + n
+    found.by_model[model] = found.by_model.get(model, 0) + n
+    found.waiting += n
+    found.oldest_at = min(filter(None, (found.oldest_at, oldest)), default=None)
+    found.next_due_at = min(filter(None, (found.next_due_at, due)), default=None)
+
+
+def _fill(reader: Reader, found: RemoteStatus) -> None:
+    name = found.remote
+    found.by_model = dict(sorted(found.by_model.items(), key=lambda pair: -pair[1]))
+    found.attention = found.by_state.get("parked", 0) + found.by_state.get("conflict", 0)
+    found.conflicts = _number(
+        reader, "SELECT count(DISTINCT model || key) FROM conflict WHERE remote = ? AND resolved_at IS NULL", name
+    )
+    state_row = reader.one("SELECT hold_until, hold_reason, lease_owner FROM remote_state WHERE remote = ?", (name,))
+    if state_row:
+        found.held_until, found.held_because, found.syncing = state_row
+    for kind in ("push", "pull"):
+        run = reader.one(
+            "SELECT ended_at, outcome FROM sync_run WHERE remote = ? AND kind = ? ORDER BY id DESC LIMIT 1", (name, kind)
+        )
+        if run:
+            setattr(found, f"last_{kind}_at", run[0])
+            setattr(found, f"last_{kind}", run[1])
+    tables = reader.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ? || '\\_%' ESCAPE '\\'", (name,))
+    found.rows = sum(_number(reader, f'SELECT count(*) FROM "{table}"') for (table,) in tables)
+
+
+def _number(reader: Reader, sql: str, *parameters: str) -> int:
+    row = reader.one(sql, parameters)
+    return int(row[0]) if row and row[0] is not None else 0
