@@ -141,7 +141,7 @@ class Program:
                 sys.stderr.write(f"{time.monotonic_ns()} no: {exc} {exc.__cause__!r}\n")
         except Exception as exc:  # noqa: BLE001 - whatever is no error of ours is told as such
             word, code = "no", f"raw-{type(exc).__name__}"
-            sys.stderr.write(f"{time.monotonic_ns()} raw: {exc!r}\n")
+            sys.stderr.write(f"{time.monotonic_ns()} raw: {traceback.format_exc()}\n")
         for key in keys:
             self.note(word, key, code)
         return word
