@@ -140,7 +140,8 @@ class Program:
                 self.told.add(exc.what)
                 sys.stderr.write(f"{time.monotonic_ns()} no: {exc} {exc.__cause__!r}\n")
         except Exception as exc:  # noqa: BLE001 - whatever is no error of ours is told as such
-            word, code = "no", f"raw-{type(exc).__name__}"
+            last = traceback.extract_tb(exc.__traceback__)[-1]
+            word, code = "no", f"raw-{type(exc).__name__}-{Path(last.filename).name}:{last.lineno}"
             sys.stderr.write(f"{time.monotonic_ns()} raw: {traceback.format_exc()}\n")
         for key in keys:
             self.note(word, key, code)
