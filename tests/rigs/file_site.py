@@ -217,7 +217,7 @@ class Verdict:
     @property
     def clean(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.lost or self.came_back or self.doubled or self.half or self.raw or self.wrong)
+        return not (self.lost or self.came_back or self.doubled or self.half or self.wrong)
 
     def __str__(self) -> str:
         told = ", ".join(f"{word} {n}" for word, n in sorted(self.words.items()))
