@@ -37,8 +37,8 @@ pytestmark = pytest.mark.skipif(not POSSIBLE, reason="finds descriptors through 
 TIMES = 50
 ACCEPTED = 10_000
 RAW = 0.0005
-"""The largest part of all writes that may be refused by an error that is none of ours: a page that was cut away may be read as
-anything. Elsewhere there is none."""
+"""The largest part of all writes that may be refused by an error that is none of ours: a page that was cut away may be read
+as anything. Elsewhere there is none."""
 UNKNOWN = 0.02
 """The largest part of all writes that may end as "not known": else saying so would be a way out."""
 
