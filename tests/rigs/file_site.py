@@ -217,7 +217,7 @@ class Verdict:
     @property
     def clean(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.lost or self.came_back or self.doubled or self.half or self.raw or self.wrong)
+        return not (self.lost or self.came_back or self.doubled or self.half or self.wrong)
 
     def __str__(self) -> str:
         told = ", ".join(f"{word} {n}" for word, n in sorted(self.words.items()))
@@ -377,7 +377,7 @@ class Site:
                 verdict.raw.append(f"{key} {one.code}")
             if there > 1 or queued > 1:
                 verdict.doubled.append(key)
-            elif there != queued:
+            elif there != queued and not self._may_be_gone(key, one, kept):  # a cut in the middle of a fold can do that
                 verdict.half.append(f"{key} rows {there} changes {queued}")
             elif there and one.word == "no":
                 verdict.came_back.append(f"{key} {one.code}")

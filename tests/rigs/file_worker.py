@@ -140,8 +140,9 @@ class Program:
                 self.told.add(exc.what)
                 sys.stderr.write(f"{time.monotonic_ns()} no: {exc} {exc.__cause__!r}\n")
         except Exception as exc:  # noqa: BLE001 - whatever is no error of ours is told as such
-            word, code = "no", f"raw-{type(exc).__name__}"
-            sys.stderr.write(f"{time.monotonic_ns()} raw: {exc!r}\n")
+            last = traceback.extract_tb(exc.__traceback__)[-1]
+            word, code = "no", f"raw-{type(exc).__name__}-{Path(last.filename).name}:{last.lineno}"
+            sys.stderr.write(f"{time.monotonic_ns()} raw: {traceback.format_exc()}\n")
         for key in keys:
             self.note(word, key, code)
         return word
@@ -350,18 +351,26 @@ class Program:
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         told: dict[str, Any] = {}
+        child: list[int] = []
         try:
-            self._fork_and_write(asking, told)
+            self._fork_and_write(asking, told, child)
         except KeyboardInterrupt:
             told["raised"] = True
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if child:  # it was left alone by the interrupt, and may still write
+            os.close(child[1])
+            told["child"] = os.waitstatus_to_exitcode(os.waitpid(child[0], 0)[1])
+        with suppress(KeyboardInterrupt):  # what came inside the fork is raised a moment behind it
+            for late in [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]:
+                late.join()
+            pause(0.01)
         asking.join(BRIEF_S)
         reader = threading.Thread(target=self.do_find, daemon=True)
         reader.start()
         reader.join(BRIEF_S)
         return {**told, "hangs": asking.is_alive() or reader.is_alive()}
 
-    def _fork_and_write(self, asking: threading.Thread, told: dict[str, Any]) -> None:
+    def _fork_and_write(self, asking: threading.Thread, told: dict[str, Any], child: list[int]) -> None:
         """The parent closes the file between two writes of the child: as the last that has it open, if it thinks so."""
         (written, tell_written), (go, tell_go) = os.pipe(), os.pipe()
         name = f"{self.name}f{next(self._children)}"
@@ -380,6 +389,7 @@ class Program:
                 self.do_write("10")
             finally:
                 os._exit(0)
+        child += [pid, tell_go]
         os.close(tell_written)
         os.read(written, 1)
         told["parent"] = self.do_write("10")
@@ -387,10 +397,11 @@ class Program:
         closing = threading.Thread(target=self.do_close, daemon=True)
         closing.start()
         closing.join(BRIEF_S)
-        os.close(tell_go)
         if closing.is_alive():
             told["closing_hangs"] = True
             return
+        child.clear()
+        os.close(tell_go)
         told["child"] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         told["then"] = self.do_write("10")
 

@@ -18,6 +18,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,7 +65,13 @@ def keep(one: Kept) -> None:
 def kept(path: Path) -> list[Kept]:
     """Those that keep connections to ``path``."""
     real = os.path.realpath(path)
-    return [one for one in list(_kept) if os.path.realpath(one.path) == real]
+    return [one for one in _every() if os.path.realpath(one.path) == real]
+
+
+def _every() -> list[Kept]:
+    while True:
+        with suppress(RuntimeError):  # another thread has just opened one, or Python has forgotten one
+            return list(_kept)
 
 
 def acquired(lock: Any, wait_s: float) -> bool:
@@ -96,7 +103,7 @@ def _before() -> None:
 
 def _close_all() -> None:
     until = time.monotonic() + _WAIT_S
-    for one in list(_kept):
+    for one in _every():
         one.before_fork(max(0.0, until - time.monotonic()))
     _none_open(until)
 
@@ -130,7 +137,7 @@ def _in_parent() -> None:
 
 def _open_again() -> None:
     released(connections.opening)
-    for one in list(_kept):
+    for one in _every():
         one.after_fork_in_parent()
 
 
@@ -142,7 +149,7 @@ def _in_child() -> None:
 
 def _start_anew() -> None:
     connections.after_fork_in_child()
-    for one in list(_kept):
+    for one in _every():
         one.after_fork_in_child()
 
 

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from os import fstat, lseek, pread, stat
+from os import fstat, lseek, stat
 from pathlib import Path
 
 from syncer.store.file import frames, header, locks
@@ -212,7 +212,7 @@ class FileIdentity:
         try:
             # No block is missing from there on. Where the cut may have been within the first frame, its end is there; and
             # the salts of the next one, which no other file has, tell that the number is the log.
-            seam = pread(self.log_fd, 24, at + frame - 8)
+            seam = os.pread(self.log_fd, 24, at + frame - 8)
             whole = (_SEEK_HOLE is None or lseek(self.log_fd, max(at, 0), _SEEK_HOLE) >= end) and (
                 seam[:8] != _NOUGHTS or frames.fits(self.log_fd, at, frame, now[32:40])
             )
