@@ -28,9 +28,15 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
     assert long == {}
 
 
+def only_re_exports(path: Path) -> bool:
+    """True for a module of a docstring and imports: it stands where an original client has one, and bears that name."""
+    return all(isinstance(node, ast.Expr | ast.Import | ast.ImportFrom) for node in ast.parse(path.read_text()).body)
+
+
 def test_no_grab_bags() -> None:
-    """Nothing is called utils, helpers, common, misc or base."""
-    assert [p.name for p in modules() if re.fullmatch(r"_?(utils?|helpers?|common|misc|base)\.py", p.name)] == []
+    """Nothing is called utils, helpers, common, misc or base, but for what an original client calls so."""
+    named = [p for p in modules() if re.fullmatch(r"_?(utils?|helpers?|common|misc|base)\.py", p.name)]
+    assert [p.name for p in named if not only_re_exports(p)] == []
 
 
 def described(node: ast.AST) -> bool:

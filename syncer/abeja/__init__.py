@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from syncer.lazy import lazily
 
 if TYPE_CHECKING:
+    from syncer.abeja.client import APIClient
     from syncer.adapters.abeja.exceptions import (
         BadRequest,
         Conflict,

@@ -19,11 +19,11 @@ from syncer.errors import InvalidInput, RecordNotFound
 from syncer.plexus import autopush
 from syncer.plexus.autopush import Reach
 from syncer.plexus.chat import ChatCalls
+from syncer.plexus.graphql import GraphQLRetryPolicy as GraphQLRetryPolicy
 from syncer.plexus.resolution import Resolution
-from syncer.plexus.session import ClientContext
+from syncer.plexus.session import ClientContext as ClientContext
 
 if TYPE_CHECKING:
-    from syncer.plexus.graphql import GraphQLRetryPolicy
     from syncer.plexus.models.account import Account
     from syncer.plexus.models.score_result import ScoreResult
     from syncer.plexus.models.score_result import ScoreResult as Result

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from syncer.lazy import lazily
 
 if TYPE_CHECKING:
+    from syncer.prefactor.client import PrefactorHttpClient
     from syncer.prefactor.config import HttpClientConfig
     from syncer.prefactor.errors import (
         PrefactorApiError,

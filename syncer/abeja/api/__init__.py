@@ -1,0 +1,1 @@
+"""``abeja.runs.api``: the package that holds ``client``."""

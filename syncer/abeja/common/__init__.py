@@ -1,0 +1,1 @@
+"""``abeja.common``: the package that holds ``api_client``, ``auth`` and ``connection``."""
