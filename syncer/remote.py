@@ -6,12 +6,15 @@ what a column holds (times as 27-character text, JSON as text, flags as 0 or 1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from syncer.schema.model import Model
+
+if TYPE_CHECKING:
+    from syncer.config import Setting
 
 Row = dict[str, Any]
 """Stored values by the remote's field names; ``extra`` holds what the description does not know."""
@@ -296,3 +299,16 @@ class Remote(Protocol):
     def line(self) -> Line:
         """A new connection."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What an entry point of the group ``syncer.remotes`` names: all that is needed to use a remote.
+
+    ``make`` gets the settings that have a value, by name. It is called only where the remote is really used, and may import
+    what speaks to the network then: ``models`` and ``settings`` are read by commands that must start fast.
+    """
+
+    models: Mapping[str, Model]
+    settings: tuple[Setting, ...]
+    make: Callable[[Mapping[str, str]], Remote]

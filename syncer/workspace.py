@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -24,7 +23,7 @@ from syncer.engine.plan.report import Plan, RemotePlan
 from syncer.engine.pull import selection
 from syncer.engine.pull.selection import Selection
 from syncer.engine.reconcile.resolve import Chosen
-from syncer.engine.report import Report, Watch, unwatched
+from syncer.engine.report import RemoteReport, Report, Watch, unwatched
 from syncer.engine.schema_drift import Deployment
 from syncer.engine.sync import PATIENCE_S, Sync
 from syncer.engine.verify.report import Verification
@@ -35,12 +34,13 @@ from syncer.records.api import Records
 from syncer.redact import redacted
 from syncer.remote import Remote
 from syncer.schema.model import Model
-from syncer.store import migrate
+from syncer.store import added, migrate
 from syncer.store.database import Database
 from syncer.store.errors import opening
 from syncer.store.file import other_sqlite
 from syncer.store.reader import Reader, Rows
 from syncer.views import explain, history, lookup, status
+from syncer.views import remotes as views_remotes
 from syncer.views.status import Status
 
 Remotes = str | Sequence[str] | None
@@ -57,10 +57,7 @@ class Insight:
 
     if TYPE_CHECKING:
 
-        @property
-        def rules(self) -> Mapping[str, Preferences]:
-            """By remote, who wins where both sides changed the same."""
-
+        def _rules(self, remotes: Sequence[str]) -> Mapping[str, Preferences]: ...
         def _narrowed(self, remotes: Remotes, **given: Any) -> Mapping[str, Selection]: ...
         def _known(self, models: Sequence[str] | None) -> Sequence[str] | None: ...
 
@@ -91,12 +88,15 @@ class Insight:
             idle = not pull and reader.one(_ANYTHING) is None
         if idle:  # no copy is needed to see that
             return Plan({name: RemotePlan(name, tuple(registry.missing(name, self.settings))) for name in chosen})
+        rules = self._rules(chosen)
         from syncer.engine.plan.run import Planning
         from syncer.store.maintenance import copied
 
         selections = self._narrowed(remotes, since=since, accounts=accounts, scorecards=scorecards)
         with copied(self.path) as database:
-            work = Planning(database, self._models, self.rules, selections, watch, limit, full, allow_mass_delete)
+            for name in chosen:
+                _prepare(database, name)
+            work = Planning(database, self._models, rules, selections, watch, limit, full, allow_mass_delete)
             return work.run([registry.remote(name, self.settings) for name in chosen], push=push, pull=pull, only=only)
 
     def explain(self, *record: str | int) -> dict[str, Any]:
@@ -154,8 +154,9 @@ class Workspace(Insight):
             migrate.initialise(self.path, durability=settings.durability)
         self.database = Database(self.path, durability=settings.durability)
         self.background = Background()
-        self._models = {name: registry.models(name) for name in registry.names()}
-        self._records = {name: Records(self.database, models, name) for name, models in self._models.items()}
+        self._read_rules: dict[str, Preferences] = {}
+        self._models = registry.Descriptions(self._remembered)
+        self._records = {name: Records(self.database, registry.models(name), name) for name in registry.BUILT_IN}
 
     @classmethod
     def open(
@@ -187,6 +188,23 @@ class Workspace(Insight):
         """ABEJA records: ``Run`` and ``RunLogEvent``."""
         return self._records["abeja"]
 
+    def records(self, remote: str) -> Records:
+        """The records of any remote by its name; ``ws.NAME`` for short. Raises: UsageError, SettingError, DatabaseError.
+
+        Of a remote that another package brings, the tables are made when this is first asked for.
+        """
+        if remote not in self._records:
+            _prepare(self.database, remote)
+            self._records[remote] = Records(self.database, registry.models(remote), remote)
+        return self._records[remote]
+
+    if not TYPE_CHECKING:  # a checker knows the built-in remotes only, and says so
+
+        def __getattr__(self, name: str) -> Records:
+            if not name.startswith("_") and registry.is_there(name):
+                return self.records(name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
     def push(
         self,
         remotes: Remotes = None,
@@ -205,9 +223,10 @@ class Workspace(Insight):
         SyncRunning while another sync of the same remote is at work. ``settings``: used this once instead of the
         workspace's, for a caller with credentials of its own.
         """
-        return Sync(self.database, watch=watch, wait_s=wait_s, limit=limit, rules=self.rules).run(
-            self._remotes(remotes, settings), pull=False, only=self._known(models)
-        )
+        found = self._remotes(remotes, settings)
+        rules = self._rules([remote.name for remote in found])
+        work = Sync(self.database, watch=watch, wait_s=wait_s, limit=limit, rules=rules)
+        return self._absent(work.run(found, pull=False, only=self._known(models)), remotes)
 
     def pull(
         self,
@@ -231,7 +250,7 @@ class Workspace(Insight):
         """
         chosen = self._narrowed(remotes, since=since, accounts=accounts, scorecards=scorecards)
         work = self._sync(chosen, allow_mass_delete, watch=watch, wait_s=wait_s, limit=limit)
-        return work.run(self._remotes(remotes), push=False, full=full, only=self._known(models))
+        return self._absent(work.run(self._remotes(remotes), push=False, full=full, only=self._known(models)), remotes)
 
     def sync(
         self,
@@ -254,7 +273,8 @@ class Workspace(Insight):
         """
         chosen = self._narrowed(remotes, since=since, accounts=accounts, scorecards=scorecards)
         work = self._sync(chosen, allow_mass_delete, watch=watch, wait_s=wait_s, limit=limit)
-        return work.run(self._remotes(remotes), full=full, only=self._known(models), check=check)
+        report = work.run(self._remotes(remotes), full=full, only=self._known(models), check=check)
+        return self._absent(report, remotes)
 
     def verify(
         self,
@@ -274,33 +294,34 @@ class Workspace(Insight):
         ``resend``: queue again what a remote has lost since it acknowledged it. ``allow_mass_delete``: remove what is gone
         there however much it is. Raises: SyncRunning, UsageError.
         """
-        work = Verifying(self.database, watch, wait_s, self.rules, self._narrowed(remotes))
+        chosen = self._narrowed(remotes)
+        work = Verifying(self.database, watch, wait_s, self._rules(list(chosen)), chosen)
         only = self._known(models)
         return work.run(
             self._remotes(remotes), only=only, sample=sample, repair=repair, resend=resend, many_may_go=allow_mass_delete
         )
 
     def _sync(self, chosen: Mapping[str, Selection], many_may_go: bool, **given: Any) -> Sync:
-        return Sync(self.database, rules=self.rules, selections=chosen, many_may_go=many_may_go, **given)
+        return Sync(self.database, rules=self._rules(list(chosen)), selections=chosen, many_may_go=many_may_go, **given)
 
     def _narrowed(self, remotes: Remotes, **given: Any) -> Mapping[str, Selection]:
         """By remote, what is pulled: ``[plexus.pull]`` of the file, and what is ``given`` over it. Raises: UsageError."""
         path = self.settings.config_path
-        configured = {
-            name: selection.read(self.settings.table(name, "pull"), models, f"[{name}.pull] in {path}")
-            for name, models in self._models.items()
-        }
         names = registry.chosen(remotes if remotes is None or isinstance(remotes, str) else list(remotes))
+        configured = {
+            name: selection.read(self.settings.table(name, "pull"), self._models[name], f"[{name}.pull] in {path}")
+            for name in dict.fromkeys((*registry.BUILT_IN, *names))
+        }
         return selection.narrowed(configured, self._models, names, **given)
 
-    @cached_property
-    def rules(self) -> Mapping[str, Preferences]:
+    def _rules(self, remotes: Sequence[str]) -> Mapping[str, Preferences]:
         """By remote, who wins where both sides changed the same: ``[plexus.merge]`` of the file. Raises: SettingError."""
         path = self.settings.config_path
-        return {
-            name: merge_rules.read(self.settings.table(name, "merge"), models, f"[{name}.merge] in {path}")
-            for name, models in self._models.items()
-        }
+        for name in dict.fromkeys((*registry.BUILT_IN, *remotes)):
+            if name not in self._read_rules:
+                section, models = self.settings.table(name, "merge"), self._models[name]
+                self._read_rules[name] = merge_rules.read(section, models, f"[{name}.merge] in {path}")
+        return self._read_rules
 
     def resolve(
         self,
@@ -342,7 +363,7 @@ class Workspace(Insight):
     def status(self) -> Status:
         """What waits, what needs a person, when each remote was last reached, whether the ledger closes."""
         with Reader(self.path) as reader:
-            return status.read(reader, registry.names())
+            return status.read(reader, registry.BUILT_IN)
 
     def query(
         self,
@@ -372,6 +393,7 @@ class Workspace(Insight):
 
     def remote(self, name: str, settings: Settings | None = None) -> Remote:
         """A remote as configured here, or as ``settings`` say, to look at it outside of any sync. Raises: SettingError."""
+        _prepare(self.database, name)
         found = registry.remote(name, settings or self.settings)
         Deployment(self.database, found).recall()
         return found
@@ -379,9 +401,31 @@ class Workspace(Insight):
     def _remotes(self, wanted: Remotes, settings: Settings | None = None) -> list[Any]:
         return [self.remote(name, settings) for name in registry.chosen(wanted)]  # type: ignore[arg-type]
 
+    def _absent(self, report: Report, wanted: Remotes) -> Report:
+        """``report`` with those remotes that changes wait for although nothing here can send to them."""
+        if wanted is None:
+            with Reader(self.path) as reader:
+                waiting = status.waiting_for_others(reader, report.remotes)
+                known = views_remotes.remembered(reader) if waiting else {}
+            for name, changes in waiting.items():
+                hint = f": {known[name].hint}" if name in known else ""
+                note = f"{name} is not installed{hint}; its changes stay here, nothing is lost"
+                report.remotes[name] = RemoteReport(name, waiting=changes, notes=[note], skipped=True)
+        return report
+
+    def _remembered(self) -> Mapping[str, Mapping[str, Model]]:
+        with Reader(self.path) as reader:
+            return views_remotes.models(reader)
+
     def _known(self, models: Sequence[str] | None) -> Sequence[str] | None:
         registry.require_models(models or ())
         return models
+
+
+def _prepare(database: Database, name: str) -> None:
+    """Make sure that ``database`` has the tables of a remote; those of the built-in ones are there."""
+    if name not in registry.BUILT_IN:
+        added.prepare(database, name, registry.added(name), registry.package(name), registry.module(name))
 
 
 _shared: dict[str, Workspace] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ class App:
         self.verbose = 0
         self.json = json
         self.code = 0
+        self._secrets: dict[tuple[str, ...], tuple[str, ...]] = {}  # by the remotes that were known
 
     @cached_property
     def settings(self) -> Settings:
@@ -52,17 +53,20 @@ class App:
             require_safe(path, self.settings.allow)
         return path
 
-    @cached_property
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Configured credentials, to be hidden; none while the settings themselves cannot be read."""
         from syncer import config
         from syncer.adapters import registry
         from syncer.errors import SettingError
 
-        try:
-            return registry.secrets(self.settings)
-        except (SettingError, OSError):
-            return registry.secrets(config.Settings(db="", environ=os.environ))
+        known = registry.known()
+        if known not in self._secrets:
+            try:
+                self._secrets[known] = registry.secrets(self.settings)
+            except (SettingError, OSError):
+                self._secrets[known] = registry.secrets(config.Settings(db="", environ=os.environ))
+        return self._secrets[known]
 
     def hidden(self, text: str) -> str:
         """``text`` without credentials: for anything a remote or an error had a hand in."""
@@ -87,27 +91,20 @@ class App:
         from syncer import config
         from syncer.adapters import registry
 
+        if not registry.is_there(remote):
+            return []  # a remote of a package that is gone: no setting would help
         # The environment wins over the file, which need not be looked for when nothing is missing without it.
         return registry.missing(remote, config.Settings(db="", environ=os.environ)) and registry.missing(
             remote, self.settings
         )
 
 
-class Descriptions(Mapping[str, "Mapping[str, Model]"]):
-    """Models by remote, each remote's loaded when first asked for."""
+def descriptions(reader: Reader) -> Mapping[str, Mapping[str, Model]]:
+    """Models by remote, each remote's loaded when first asked for; of one that is not installed, what the file knows."""
+    from syncer.adapters import registry
+    from syncer.views import remotes
 
-    def __getitem__(self, remote: str) -> Mapping[str, Model]:
-        from syncer.adapters import registry
-
-        return registry.models(remote)
-
-    def __iter__(self) -> Iterator[str]:
-        from syncer.adapters import registry
-
-        return iter(registry.names())
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+    return registry.Descriptions(lambda: remotes.models(reader))
 
 
 def on_terminal() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from syncer.cli.context import App, Descriptions
+from syncer.cli.context import App
 from syncer.cli.group import Decorator, json_option
 from syncer.cli.output.text import export, listed
 
@@ -78,7 +78,7 @@ def check_models(remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
     from syncer.suggest import near
 
     chosen = registry.chosen(remotes)
-    known = [name for remote in chosen for name in Descriptions()[remote]] if models else []
+    known = [name for remote in chosen for name in registry.models(remote)] if models else []
     for name in models:
         if name not in known:
             hint = near(name, known) or f"models are: {', '.join(known)}"

@@ -114,7 +114,7 @@ class Week:
 
     def _sync(self, *, hours: float) -> Report:
         self.time.moment += timedelta(hours=hours)
-        remotes = [registry.remote(name, self.workspace.settings) for name in registry.names()]
+        remotes = [registry.remote(name, self.workspace.settings) for name in registry.BUILT_IN]
         for remote in remotes:
             # All that can go in one request does: how many there are must not depend on how fast this machine is.
             most = 1 if remote.limits.max_batch == 1 else _MANY

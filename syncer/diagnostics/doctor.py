@@ -76,7 +76,7 @@ def examine(settings: Settings, *, remote: bool = False) -> Diagnosis:
     if remote:
         database = Database(path, durability=settings.durability) if usable else None
         try:
-            for name in registry.names():
+            for name in registry.usable():
                 found += _remote(name, settings, database)
         finally:
             if database is not None:
@@ -119,7 +119,7 @@ def _ledger(reader: Reader) -> Finding:
 
 
 def _rowless(reader: Reader) -> Finding:
-    found = [each for name in registry.names() for each in ledger.rowless(reader, registry.models(name))]
+    found = [each for name in registry.usable() for each in ledger.rowless(reader, registry.models(name))]
     if not found:
         return Finding("records", "rows", OK, "every waiting change has its row")
     named = ", ".join(f"{each.count:,} of {each.model} (change {each.example})" for each in found[:_NAMED])
@@ -161,7 +161,7 @@ def _orphans(reader: Reader) -> Finding:
 
 
 def _dangling(reader: Reader) -> Finding:
-    found = [each for name in registry.names() for each in ledger.dangling(reader, registry.models(name))]
+    found = [each for name in registry.usable() for each in ledger.dangling(reader, registry.models(name))]
     if not found:
         return Finding("records", "references", OK, "what waits points at records that are here")
     named = ", ".join(f"{d.count:,} {d.model}.{d.field} to a {d.target} (change {d.example})" for d in found[:_NAMED])
@@ -175,7 +175,7 @@ def _by_remote(counts: Mapping[str, int]) -> str:
 
 def _waiting(database: Database) -> Iterator[Finding]:
     """Base and waiting changes must make up the row, for every row with changes (I17)."""
-    for name in registry.names():
+    for name in registry.usable():
         looked, odd = database.read(lambda tx, name=name: _unsound(tx, registry.models(name)))  # type: ignore[misc]
         if odd:
             text = f"{len(odd):,} of {looked:,} {name} records are not their base with the waiting edits on top: "

@@ -215,11 +215,27 @@ class Session:
         """The answer to one GET. Raises: NotSent, ReplyLost."""
         return self._send("GET", path, None, query)
 
-    def _send(self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None) -> Answer:
+    def send(
+        self, method: str, path: str = "", body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """The answer to one request with any method, for REST services. ``headers``: besides those of all requests.
+
+        Raises: NotSent, ReplyLost.
+        """
+        return self._send(method, path, body, None, headers)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         start = time.perf_counter()
         mark = _under_way.set(self._hider)
         try:
-            answer = self._asked(method, path, body, query, start)
+            answer = self._asked(method, path, body, query, headers or {}, start)
         finally:
             _under_way.reset(mark)
         if isinstance(answer, Exception):
@@ -227,7 +243,13 @@ class Session:
         return answer
 
     def _asked(
-        self, method: str, path: str, body: bytes | None, query: Mapping[str, str] | None, start: float
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        start: float,
     ) -> Answer | NotSent | ReplyLost:
         try:
             response = self._session.request(
@@ -235,7 +257,7 @@ class Session:
                 self._url + (path if path[:1] in ("", "/") else f"/{path}"),  # never a longer host name, or another port
                 params=query,
                 data=body,
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json", **headers},
                 timeout=self._timeout_s,
                 allow_redirects=False,
                 verify=self._verify,

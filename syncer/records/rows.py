@@ -21,7 +21,6 @@ from syncer.remote import Row
 from syncer.schema.model import Model, snake
 from syncer.store.database import Statement, Transaction
 from syncer.store.mirror import table_of
-from syncer.store.schema import METADATA
 from syncer.suggest import near
 
 
@@ -30,7 +29,7 @@ class RowSql:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        table = self.table = table_of(model, METADATA)
+        table = self.table = table_of(model, sa.MetaData())
         self.names = (*(f.name for f in model.fields), "extra")
         columns = [table.c[snake(name)] for name in self.names]
         key = [table.c[snake(name)] for name in model.key]

@@ -19,6 +19,7 @@ from syncer.views import lookup
 from syncer.views import outbox as views_outbox
 from syncer.views.lookup import Named
 from syncer.views.outbox import Models
+from syncer.views.remotes import remembered
 
 Missing = Callable[[str], Sequence[str]]
 """The settings that a remote, by name, still needs."""
@@ -118,13 +119,17 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """How a remote stands. ``missing``: settings it needs. ``held_until``, ``syncing``: None unless that is so right now."""
+    """How a remote stands. ``missing``: settings it needs. ``held_until``, ``syncing``: None unless that is so right now.
+
+    ``absent``: what to do where it is not installed, else None.
+    """
 
     remote: str
     missing: tuple[str, ...] = ()
     held_until: str | None = None
     held_because: str | None = None
     syncing: str | None = None
+    absent: str | None = None
 
 
 def situation(reader: Reader, remote: str, missing: Sequence[str]) -> Situation:
@@ -134,7 +139,9 @@ def situation(reader: Reader, remote: str, missing: Sequence[str]) -> Situation:
     now = clock.stored_now()
     syncing = owner if owner and until and until > now and not ids.owner_is_dead(owner) else None
     is_held = held is not None and held > now
-    return Situation(remote, tuple(missing), held if is_held else None, why if is_held else None, syncing)
+    other = remembered(reader).get(remote)
+    absent = other.hint if other is not None and not other.is_installed else None
+    return Situation(remote, tuple(missing), held if is_held else None, why if is_held else None, syncing, absent)
 
 
 def reasons(reader: Reader, models: Models, change: Mapping[str, Any], remote: Situation) -> list[Reason]:
@@ -155,6 +162,8 @@ def reasons(reader: Reader, models: Models, change: Mapping[str, Any], remote: S
 def _around(change: Mapping[str, Any], remote: Situation) -> list[Reason]:
     """What does not lie in the change: settings, holds, other syncs; and the time it was told to wait for."""
     found = []
+    if remote.absent:
+        found.append(Reason("not-installed", f"{remote.remote} is not installed: {remote.absent}"))
     push = (f"syncer push {remote.remote}", "send it then")
     if remote.missing:
         command = f"export {' '.join(f'{name}=...' for name in remote.missing)}"

@@ -16,6 +16,7 @@ _MOST_COMPARED = 5_000
 _MOST_STEPS = 20
 _ALIASES = "SELECT local_id FROM id_map WHERE remote = ? AND model = ? AND remote_id = ?"
 _NAMED = "SELECT remote_id FROM id_map WHERE remote = ? AND model = ? AND local_id = ?"
+_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 _TRACES = tuple(
     f"SELECT 1 FROM {table} WHERE remote = ? AND model = ? AND key = ? LIMIT 1"
     for table in ("outbox", "ledger", "event", "conflict")
@@ -34,6 +35,8 @@ class Named:
 def located(reader: Reader, models: Models, remote: str, model: str, key: str) -> Named:
     """The record called ``key``, wherever this file knows of it. Raises: RecordNotFound, UsageError, with near names."""
     described = model_of(models, remote, model)
+    if reader.one(_TABLE, (described.table,)) is None:  # of a remote that was never used with this file
+        raise RecordNotFound(f"this file knows of no {remote} {model} {key}", hint=f"fetch it: syncer pull {remote}")
     now = _now(reader, described, key)
     keys = _all_names(reader, described, now)
     if not any(_known(reader, described, name) for name in keys):
@@ -54,7 +57,7 @@ def of_change(reader: Reader, models: Models, seq: int) -> Named:
 
 def model_of(models: Models, remote: str, model: str) -> Model:
     """The description of a model by its names. Raises: UsageError with near names."""
-    if remote not in set(models):
+    if remote not in models:
         raise UsageError(f"there is no remote {remote!r}", hint=near(remote, models) or f"remotes are: {', '.join(models)}")
     known = models[remote]
     if model not in known:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from syncer.store.file.wal_size import log_state
 from syncer.store.reader import Reader
+from syncer.views.remotes import remembered
 
 _BY_DOOR = """
 SELECT door, sum(n) FROM (
@@ -62,12 +63,12 @@ class Status:
         return asdict(self)
 
 
-def read(reader: Reader, names: Sequence[str]) -> Status:
-    """The status of every remote in ``names``."""
+def read(reader: Reader, names: Iterable[str]) -> Status:
+    """The status of every remote in ``names``, and of those that other packages brought into this file."""
     ledger = {str(door): int(n) for door, n in reader.all(_BY_DOOR)}
     live = _number(reader, "SELECT count(*) FROM outbox")
     enqueued = _number(reader, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
-    remotes = {name: RemoteStatus(name) for name in names}
+    remotes = {name: RemoteStatus(name) for name in (*names, *remembered(reader))}
     for remote, *waiting in reader.all(_WAITING) if remotes else ():
         if remote in remotes:
             _count(remotes[remote], *waiting)
@@ -75,6 +76,12 @@ def read(reader: Reader, names: Sequence[str]) -> Status:
         _fill(reader, found)
     closed = enqueued == live + sum(ledger.values())
     return Status(str(reader.path), remotes, ledger, enqueued, live, closed, log_state(reader.path))
+
+
+def waiting_for_others(reader: Reader, names: Collection[str]) -> dict[str, int]:
+    """How many changes wait for each remote that is not in ``names``."""
+    found = reader.all("SELECT remote, count(*) FROM outbox GROUP BY remote ORDER BY remote")
+    return {name: changes for name, changes in found if name not in names}
 
 
 def _count(found: RemoteStatus, state: str, model: str, n: int, oldest: str, due: str | None) -> None:

@@ -28,7 +28,7 @@ def config(app: App) -> None:
 
     settings = app.settings
     general = diagnostics_settings.general(settings, db_given=app.db is not None)
-    remotes = {name: diagnostics_settings.of_remote(settings, name) for name in registry.names()}
+    remotes = {name: diagnostics_settings.of_remote(settings, name) for name in registry.usable()}
     missing = {name: registry.missing(name, settings) for name in remotes}
     path = str(settings.config_path) if settings.config_path else None
     if app.json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncer.cli.context import App, Descriptions, on_terminal, pass_app
+from syncer.cli.context import App, descriptions, on_terminal, pass_app
 from syncer.cli.group import Decorator, Group, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.table import beside, print_table
@@ -53,9 +53,9 @@ def list_(app: App, every: bool, remote: str | None, model: str | None, limit: i
     """List the records that need deciding, oldest first."""
     from syncer.views import conflicts as views_conflicts
 
-    _check_names(remote, model)
+    _check_names(app, remote, model)
     with app.reader() as reader:
-        found = views_conflicts.listed(reader, Descriptions(), every=every, remote=remote, model=model)
+        found = views_conflicts.listed(reader, descriptions(reader), every=every, remote=remote, model=model)
     most = limit or (len(found) if app.json else _SHOWN)
     if app.json:
         say_json(found[:most])
@@ -76,9 +76,9 @@ def show(app: App, name: str, remote: str | None, model: str | None) -> None:
     from syncer.errors import RecordNotFound, UsageError
     from syncer.views import conflicts as views_conflicts
 
-    _check_names(remote, model)
+    _check_names(app, remote, model)
     with app.reader() as reader:
-        found = views_conflicts.called(reader, Descriptions(), name, remote=remote, model=model)
+        found = views_conflicts.called(reader, descriptions(reader), name, remote=remote, model=model)
     open_ones = [one for one in found if one["resolved_at"] is None] or found[-1:]
     if not open_ones:
         raise RecordNotFound(f"there is no conflict of {name}", hint="syncer conflicts list shows what needs you")
@@ -114,7 +114,7 @@ def resolve(
     from syncer.store import version
 
     _check_choice(names, take, pairs, every)
-    _check_names(remote, model)
+    _check_names(app, remote, model)
     version.must_exist(app.path)
     with app.workspace() as workspace:
         chosen = _open_keys(app, remote, model) if every else [(name, remote, model) for name in dict.fromkeys(names)]
@@ -223,10 +223,10 @@ def _as_dict(one: Chosen) -> dict[str, Any]:
     }
 
 
-def _check_names(remote: str | None, model: str | None) -> None:
+def _check_names(app: App, remote: str | None, model: str | None) -> None:
     from syncer.cli.commands.outbox import check_names
 
-    check_names(remote, model)
+    check_names(app, remote, model)
 
 
 Dispute = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from syncer.cli.context import App, Descriptions, pass_app
+from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Command, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.text import counted, fields, moment, say, say_json, styled
@@ -40,12 +40,12 @@ def explain(app: App, record: tuple[str, ...]) -> None:
         if len(record) == 1:
             if not (record[0].isascii() and record[0].isdecimal() and 0 < len(record[0]) < 19):
                 raise UsageError("one word must be the number of a change", hint="syncer explain REMOTE MODEL ID, or SEQ")
-            found = facts.change(reader, Descriptions(), app.missing, int(record[0]))
+            found = facts.change(reader, descriptions(reader), app.missing, int(record[0]))
         elif len(record) == 2:
             raise UsageError("a record is known by remote, model and id", hint="syncer explain REMOTE MODEL ID, or SEQ")
         else:
-            key = lookup.key_text(lookup.model_of(Descriptions(), record[0], record[1]), record[2:])
-            found = facts.record(reader, Descriptions(), app.missing, record[0], record[1], key)
+            key = lookup.key_text(lookup.model_of(descriptions(reader), record[0], record[1]), record[2:])
+            found = facts.record(reader, descriptions(reader), app.missing, record[0], record[1], key)
     found = hidden(app, found)
     if app.json:
         say_json(found)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from syncer.cli.context import App, Descriptions, pass_app
+from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Command, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.table import print_table
@@ -33,8 +33,8 @@ def history(app: App, remote: str, model: str, record: tuple[str, ...], limit: i
     from syncer.views import lookup
 
     with app.reader() as reader:
-        key = lookup.key_text(lookup.model_of(Descriptions(), remote, model), record)
-        entries = facts.of(reader, lookup.located(reader, Descriptions(), remote, model, key))
+        key = lookup.key_text(lookup.model_of(descriptions(reader), remote, model), record)
+        entries = facts.of(reader, lookup.located(reader, descriptions(reader), remote, model, key))
     found = hidden(app, entries[: limit or (None if app.json else _SHOWN)])
     if app.json:
         say_json(found)

@@ -26,7 +26,7 @@ def init(app: App) -> None:
         made = migrate.initialise(app.path, durability=app.settings.durability)
     with app.reader():  # a file that was there may be of another version, or damaged
         pass
-    missing = {name: app.missing(name) for name in registry.names()}
+    missing = {name: app.missing(name) for name in registry.usable()}
     if app.json:
         say_json({"path": str(app.path), "created": made, "missing": missing})
         return

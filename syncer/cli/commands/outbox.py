@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncer.cli.context import App, Descriptions, pass_app
+from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Group, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.table import print_table
@@ -41,10 +41,10 @@ def list_(app: App, remote: str | None, model: str | None, state: str | None, li
     """List waiting changes, oldest first."""
     from syncer.views import outbox as views_outbox
 
-    check_names(remote, model)
+    check_names(app, remote, model)
     most = limit or (None if app.json else _SHOWN)
     with app.reader() as reader:
-        found = views_outbox.changes(reader, Descriptions(), remote=remote, model=model, state=state, limit=most)
+        found = views_outbox.changes(reader, descriptions(reader), remote=remote, model=model, state=state, limit=most)
         total = _count(reader, remote, model, state) if most is not None else len(found)
     if app.json:
         say_json([printable(app, change) for change in found])
@@ -136,7 +136,7 @@ def _found(reader: Reader, seq: int) -> dict[str, Any]:
     from syncer.errors import RecordNotFound
     from syncer.views import outbox as views_outbox
 
-    found = views_outbox.change(reader, Descriptions(), seq)
+    found = views_outbox.change(reader, descriptions(reader), seq)
     if found is None:
         raise RecordNotFound(f"there never was a change {seq}", hint="syncer outbox list shows what waits")
     return found
@@ -164,7 +164,7 @@ def _count(reader: Reader, remote: str | None, model: str | None, state: str | N
     return int(row[0]) if row else 0
 
 
-def check_names(remote: str | None, model: str | None) -> None:
+def check_names(app: App, remote: str | None, model: str | None) -> None:
     """Raises: UsageError for a remote or model that does not exist: nothing waiting would be no answer."""
     if remote is None and model is None:
         return
@@ -172,8 +172,16 @@ def check_names(remote: str | None, model: str | None) -> None:
     from syncer.errors import UsageError
     from syncer.suggest import near
 
-    remotes = registry.chosen(remote)
-    known = [name for chosen in remotes for name in registry.models(chosen)] if model else []
+    known: list[str] = []
+    if remote is None or registry.is_there(remote):
+        remotes = registry.chosen(remote)
+        known = [name for chosen in remotes for name in registry.models(chosen)] if model else []
+    else:
+        with app.reader() as reader:
+            models = descriptions(reader)
+            if remote not in models:
+                registry.chosen(remote)  # raises
+            known = list(models[remote])
     if model and model not in known:
         raise UsageError(f"there is no model {model!r}", hint=near(model, known) or f"models are: {', '.join(known)}")
 

@@ -33,17 +33,29 @@ def status(app: App) -> None:
     from syncer.store.file.wal_size import HINT as LONG_READ
     from syncer.store.file.wal_size import grown
     from syncer.views import status as facts
+    from syncer.views.remotes import remembered
 
     with app.reader() as reader:
-        found = facts.read(reader, registry.names())
-    missing = {name: app.missing(name) for name in found.remotes}
+        found = facts.read(reader, registry.BUILT_IN)
+        others = remembered(reader)
+    # What the file remembers of another package's remote is enough here: to look for the package takes too long.
+    missing = {
+        name: registry.needed(app.settings.remote(name, others[name].settings), others[name].settings)
+        if name in others
+        else app.missing(name)
+        for name in found.remotes
+    }
+    absent = {name: other.hint for name, other in others.items() if not other.is_installed}
     if app.json:
-        say_json(_as_dict(app, found, missing))
+        say_json(_as_dict(app, found, missing, absent))
         return
     say(harmless(found.path))
     for name, remote in found.remotes.items():
         say()
-        say(f"{styled(name, 'bold')}  {'not configured: set ' + listed(missing[name]) if missing[name] else 'configured'}")
+        configured = "not configured: set " + listed(missing[name]) if missing[name] else "configured"
+        if name in absent:
+            configured = f"not installed: {harmless(absent[name])}"
+        say(f"{styled(name, 'bold')}  {configured}")
         fields(_lines(app, remote))
     say()
     say(_ledger(found))
@@ -54,11 +66,12 @@ def status(app: App) -> None:
         say(f"  -> {LONG_READ}")
 
 
-def _as_dict(app: App, found: Status, missing: dict[str, list[str]]) -> dict[str, object]:
+def _as_dict(app: App, found: Status, missing: dict[str, list[str]], absent: dict[str, str]) -> dict[str, object]:
     facts = found.as_dict()
     for name, remote in facts["remotes"].items():
         remote["configured"] = not missing[name]
         remote["missing"] = missing[name]
+        remote["installed"] = name not in absent
         remote["held_because"] = remote["held_because"] and app.hidden(remote["held_because"])
     return facts
 

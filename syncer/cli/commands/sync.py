@@ -187,7 +187,9 @@ def _print_waiting(app: App, part: RemoteReport) -> None:
     due = f"; the next is due {moment(part.next_due_at)}" if part.next_due_at else ""
     behind = f", {part.blocked:,} of them behind another change" if part.blocked else ""
     say(f"  {counted(waiting, 'change')} {'waits' if waiting == 1 else 'wait'}{behind}{due}")
-    _advise(export(app.missing(part.remote)) if part.skipped else f"syncer push {part.remote}")
+    missing = app.missing(part.remote) if part.skipped else []
+    if missing or not part.skipped:
+        _advise(export(missing) if missing else f"syncer push {part.remote}")
 
 
 def _print_stuck(app: App, part: RemoteReport) -> None:

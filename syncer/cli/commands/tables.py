@@ -69,9 +69,12 @@ def schema(app: App, table: str | None) -> None:
 def _kinds(reader: Reader) -> list[tuple[str, str]]:
     """(kind, name) of tables and views: each remote's, the bookkeeping, views."""
     from syncer.adapters import registry
+    from syncer.views.remotes import remembered
+
+    remotes = (*registry.BUILT_IN, *remembered(reader))
 
     def kind(name: str, type_: str) -> tuple[int, str]:
-        for number, remote in enumerate(registry.names()):
+        for number, remote in enumerate(remotes):
             if name.startswith(f"{remote}_"):
                 return number, remote
         return (1_001, "view") if type_ == "view" else (1_000, "bookkeeping")

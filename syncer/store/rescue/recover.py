@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from syncer.errors import CorruptDatabase, DatabaseBusy, DatabaseError, NewerDatabase, NotOurDatabase, ReadOnlyDatabase
-from syncer.store import migrate, version
+from syncer.store import added, migrate, version
 from syncer.store.database import Database
 from syncer.store.errors import translating
 from syncer.store.file import exclusive, scratch
@@ -99,6 +99,7 @@ def _readable(source: Path, log: Path | None, folder: Path, done: Recovered) -> 
         return _at_head(alone)
     found = folder / "salvaged.db"
     migrate.initialise(found)
+    _add_tables(first, found)
     with closing(sqlite3.connect(first, isolation_level=None)) as old, closing(sqlite3.connect(found)) as new, new:
         done.skipped = salvage(old, new)
         if not any(
@@ -110,6 +111,20 @@ def _readable(source: Path, log: Path | None, folder: Path, done: Recovered) -> 
                 hint="restore the newest backup: syncer db restore BACKUP",
             )
     return found
+
+
+def _add_tables(old: Path, new: Path) -> None:
+    """Make the tables of remotes that other packages brought into ``old``, as far as it can tell of them."""
+    described: list[tuple[str, str]] = []
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection, suppress(sqlite3.DatabaseError):
+        described = connection.execute("SELECT remote, models FROM _remote").fetchall()
+    database = Database(new)
+    try:
+        for _, models in described:
+            with database.transaction() as tx, suppress(ValueError):
+                added.restore(tx, models)
+    finally:
+        database.close()
 
 
 def _private(source: Path, log: Path | None, folder: Path, *, beside: bool = True) -> Path:
