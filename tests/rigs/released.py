@@ -20,7 +20,8 @@ from syncer.sandbox.server import Sandbox
 from syncer.store import version
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "schemas"
-SCHEMAS = sorted(p.stem for p in FOLDER.glob("*.zip"))
+SCHEMAS = sorted(p.stem for p in FOLDER.glob("*.zip") if p.stem < version.head())
+"""Schemas before the newest; a file of the newest may lie ready for the day when there is a newer one."""
 ROOT = Path(__file__).parents[2]
 _SET_BY_THE_UPGRADE = frozenset(("alembic_version",))
 Contents = dict[str, list[tuple[Any, ...]]]
