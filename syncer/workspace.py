@@ -327,7 +327,7 @@ class Workspace(Insight):
     def retry(self, *seqs: int) -> list[int]:
         """Make waiting changes due now, whatever state they are in. Returns the numbers they wait under now.
 
-        A parked change is sent anew from the row as it is now; one in conflict is sent over the remote's values.
+        A rejected change is sent anew from the row as it is now; one in conflict is sent over the remote's values.
         """
         return manage.retry(self.database, self._models, seqs)
 

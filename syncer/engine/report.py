@@ -40,8 +40,9 @@ class Pulled:
 class RemoteReport:
     """One remote's part of a run.
 
-    ``acked``: changes now on the remote. ``parked``, ``conflicts``: changes of this run that need a person. ``later``: sent,
-    and to be sent again. ``blocked``: wait behind another change. ``kept``: stay here, the deployment having no such model.
+    ``acked``: changes now on the remote. ``rejected``, ``conflicts``: changes of this run that need a person.
+    ``later``: sent, and to be sent again. ``blocked``: wait behind another change. ``kept``: stay here, the deployment
+    having no such model.
     ``checked``: what a look at some of the pushed records found. ``waiting``, ``attention``: what the outbox holds now.
     ``unswept``: models of which so many records are gone that nothing was removed here.
     ``stopped``: code of what ended the run early; ``reason`` and ``hint`` in words.
@@ -49,7 +50,7 @@ class RemoteReport:
 
     remote: str
     acked: int = 0
-    parked: int = 0
+    rejected: int = 0
     conflicts: int = 0
     later: int = 0
     blocked: int = 0
@@ -58,7 +59,7 @@ class RemoteReport:
     waiting: int = 0
     attention: int = 0
     unswept: int = 0
-    next_due_at: str | None = None
+    next_attempt_at: str | None = None
     pulled: dict[str, Pulled] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     checked: str | None = None

@@ -91,9 +91,9 @@ class Pusher:
         if self._said is not None:
             _log.info("plexus: early pushes work again")
         self._failures, self._said = 0, None
-        if ended() or part.next_due_at is None:
+        if ended() or part.next_attempt_at is None:
             return Next()
-        due_s = (clock.parsed(part.next_due_at) - clock.now()).total_seconds()
+        due_s = (clock.parsed(part.next_attempt_at) - clock.now()).total_seconds()
         return Next(max(_SHORTEST_S, due_s))
 
     def _pushed(self, ended: Callable[[], bool]) -> RemoteReport:

@@ -34,7 +34,7 @@ def initialise(path: Path, *, durability: str = "full") -> bool:
         return False
     asides.require_finished(path)
     created(path)
-    _to_head(path, durability)
+    _to("head", path, durability)
     return True
 
 
@@ -59,14 +59,20 @@ def upgrade(path: Path) -> tuple[str, str, Path | None]:
         )
     kept = backups.kept(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
     failpoints.reached("backup-taken")
-    _to_head(path, "full")
+    _to("head", path, "full")
     return before, version.head(), kept
 
 
 def advance(path: Path) -> None:
     """Bring a private copy to the newest schema, without a backup. Raises: DatabaseError."""
     if _revision(path) != version.head():
-        _to_head(path, "off")
+        _to("head", path, "off")
+
+
+def begin(path: Path, schema: str) -> None:
+    """Make an empty private file of an older ``schema``, for what was saved of such a file. Raises: DatabaseError."""
+    created(path)
+    _to(schema, path, "off")
 
 
 def _revision(path: Path) -> str | None:
@@ -78,7 +84,7 @@ def _compact_now() -> str:
     return clock.now().strftime("%Y%m%dT%H%M%S")
 
 
-def _to_head(path: Path, durability: str) -> None:
+def _to(schema: str, path: Path, durability: str) -> None:
     """Run the migrations in one transaction: all of them, or none."""
     from alembic import command
     from alembic.config import Config
@@ -98,7 +104,7 @@ def _to_head(path: Path, durability: str) -> None:
         ):
             connection.exec_driver_sql(f"PRAGMA application_id={version.APPLICATION_ID}")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, schema)
     except CommandError as exc:
         raise _not_upgraded(path, str(exc)) from exc
     except DBAPIError as exc:  # SQLAlchemy's wrapping of what SQLite said

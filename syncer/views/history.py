@@ -17,10 +17,10 @@ Entry = dict[str, Any]
 
 _OF = "remote = ? AND model = ? AND key = ?"
 _WAITING = f"SELECT seq, op, fields, created_at, state, attempts FROM outbox WHERE {_OF}"
-_GONE = f"SELECT seq, op, fields, created_at, door, by_seq, attempts, left_at, reason FROM ledger WHERE {_OF}"
-_EVENTS = f"SELECT at, kind, fields, note FROM event WHERE {_OF}"
+_GONE = f"SELECT seq, op, fields, created_at, outcome, by_seq, attempts, left_at, reason FROM ledger WHERE {_OF}"
+_EVENTS = f"SELECT at, kind, fields, note FROM _event WHERE {_OF}"
 _CONFLICTS = f"SELECT seq, field, base, ours, theirs, detected_at, resolved_at, resolution FROM conflict WHERE {_OF}"
-_RENAMED = "SELECT local_id, remote_id, mapped_at FROM id_map WHERE remote = ? AND model = ? AND local_id = ?"
+_RENAMED = "SELECT local_id, remote_id, mapped_at FROM _id_map WHERE remote = ? AND model = ? AND local_id = ?"
 _LEFT = {"acked": "pushed", "superseded": "taken over", "discarded": "discarded"}
 _ORDER = ("written", "conflict", "taken over", "renamed", "merged", "settled", "discarded", "pushed")
 
@@ -45,10 +45,10 @@ def _place(entry: Entry) -> tuple[str, int, int]:
 def _writes(reader: Reader, where: Sequence[str]) -> Iterator[Entry]:
     for seq, op, fields, created_at, state, attempts in reader.all(_WAITING, where):
         yield _entry(created_at, "written", seq=seq, op=op, fields=fields, note=f"waits, {state}", attempts=attempts or None)
-    for seq, op, fields, created_at, door, by_seq, attempts, left_at, reason in reader.all(_GONE, where):
+    for seq, op, fields, created_at, outcome, by_seq, attempts, left_at, reason in reader.all(_GONE, where):
         yield _entry(created_at, "written", seq=seq, op=op, fields=fields)
         note = "; ".join(filter(None, (f"by change {by_seq}" if by_seq else None, reason))) or None
-        kind = _LEFT.get(door, door)
+        kind = _LEFT.get(outcome, outcome)
         yield _entry(left_at, kind, seq=seq, op=op, by=by_seq, fields=fields, note=note, attempts=attempts or None)
 
 

@@ -43,7 +43,7 @@ def test_status_as_json(filled: Syncer) -> None:
 
 
 def test_status_when_changes_are_unaccounted_for(filled: Syncer) -> None:
-    """A change that left by no door is told, in ``status`` and by the exit code of ``db check``."""
+    """A change that left without an outcome is told, in ``status`` and by the exit code of ``db check``."""
     write(filled.path, "DELETE FROM outbox WHERE seq = 4")
     assert "the ledger does not close: 4 changes accepted, but 3 waiting" in filled("status").out
     ended = filled("db", "check")

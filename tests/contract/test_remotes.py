@@ -142,7 +142,7 @@ def test_a_crash_while_sending_is_one_effect(synced: Workspace, sandbox: Sandbox
     with clock.using(clock.Virtual(START)):
         sandbox.faults.lose_next_reply()
         pushed(synced, subject, wait_s=0)
-        write(path, "UPDATE outbox SET state = 'sending', due_at = NULL")
+        write(path, "UPDATE outbox SET state = 'sending', next_attempt_at = NULL")
         clock.sleep(3600)
         for _ in range(3):
             pushed(synced, subject, wait_s=600)

@@ -132,7 +132,7 @@ class Days(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_closes(self) -> None:
-        """Every change ever accepted is waiting or has left by a door."""
+        """Every change ever accepted is waiting or has left with an outcome."""
         assert self.ws.status().closed
 
     @invariant()
@@ -165,7 +165,7 @@ class Days(RuleBasedStateMachine):
         for _ in range(20):
             clock.sleep(1000)
             self.ws.sync()
-            stuck = rows(self.path, "SELECT seq FROM outbox WHERE state IN ('conflict', 'parked')")
+            stuck = rows(self.path, "SELECT seq FROM outbox WHERE state IN ('conflict', 'rejected')")
             if stuck:
                 self.ws.retry(*(seq for (seq,) in stuck))
             elif not rows(self.path, "SELECT 1 FROM outbox"):
@@ -180,7 +180,7 @@ class Days(RuleBasedStateMachine):
                 names = ("value", "explanation", "code", "status", "itemId")
                 assert [upstream.get(n) for n in names] == [here.get(n) for n in names]
                 assert {n: here[n] for n in wanted or {}} == wanted
-        assert rows(self.path, "SELECT count(*) FROM base") == [(0,)]
+        assert rows(self.path, "SELECT count(*) FROM _base") == [(0,)]
 
 
 TestDays = Days.TestCase

@@ -49,7 +49,7 @@ def test_found_out_once_and_then_left_alone(synced: Workspace, sandbox: Sandbox,
     """One push finds out; those after it, of other processes too, ask nothing, list nothing, and say one thing: exit 0."""
     batches(synced, account(synced), 3)
     report = synced.push("plexus").remotes["plexus"]
-    assert (report.exit_code, report.acked, report.parked, report.later, report.kept) == (0, 1, 0, 0, 6)
+    assert (report.exit_code, report.acked, report.rejected, report.later, report.kept) == (0, 1, 0, 0, 6)
     note = "this deployment of plexus lacks models whose changes stay here: BatchJob (3), BatchJobScoringJob (3)"
     assert report.notes == [note]
     assert outbox(path) == [
@@ -64,7 +64,7 @@ def test_found_out_once_and_then_left_alone(synced: Workspace, sandbox: Sandbox,
         assert sandbox.requests == before + 1
         report = other.sync("plexus").remotes["plexus"]
         assert (report.exit_code, report.requests, report.notes) == (0, 0, [note])
-        assert report.next_due_at is None
+        assert report.next_attempt_at is None
         assert other.status().closed
 
 

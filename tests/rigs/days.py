@@ -105,7 +105,7 @@ class Days:
             "doubled": self.doubled(),
             "problems": self.proxy.problems,
             "followed elsewhere": self.proxy.went_elsewhere,
-            "bases": rows(self.path, "SELECT * FROM base"),
+            "bases": rows(self.path, "SELECT * FROM _base"),
             "conflicts": self.imagined(),
         }
         if not self.ws.status().closed:

@@ -28,7 +28,7 @@ from tests.rigs.writing import ran
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 PAGE = 4096
-_TABLES = "('outbox', 'ledger', 'base', 'mark', 'remote_state', 'plexus_account', 'plexus_score_result')"
+_TABLES = "('outbox', 'ledger', '_base', '_checkpoint', '_remote_state', 'plexus_account', 'plexus_score_result')"
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_a_clock_that_jumps_between_runs_delays_and_doubles_nothing(
         ws.push(wait_s=0)
     if fault == "interrupted":  # by a sync on another machine, of which nobody here can know that it is dead
         until = clock.after(120, START)
-        write(path, "UPDATE remote_state SET lease_owner = 'elsewhere:1', lease_until = ? WHERE remote = 'plexus'", until)
+        write(path, "UPDATE _remote_state SET lease_owner = 'elsewhere:1', lease_until = ? WHERE remote = 'plexus'", until)
     with at(sandbox, path, START + timedelta(days=days)) as (ws, virtual):
         sandbox.put("ScoreResult", {**(sandbox.get("ScoreResult", made) or {}), **result(ids), "id": "theirs"})
         report = ws.sync()

@@ -132,7 +132,7 @@ def _all_shown(ws: Workspace, remote: str) -> None:
 def _settled(ws: Workspace, remote: str) -> None:
     """After the storm: what needs a person gets one, then both sides are equal."""
     for _ in range(12):
-        for (seq,) in rows(ws.path, "SELECT seq FROM outbox WHERE state IN ('parked', 'conflict')"):
+        for (seq,) in rows(ws.path, "SELECT seq FROM outbox WHERE state IN ('rejected', 'conflict')"):
             ws.retry(seq)
         ws.sync(remote, full=True, allow_mass_delete=True)
         if not ws.status().live:
@@ -198,7 +198,9 @@ def test_no_wait_is_for_ever(path: Path, sandbox: Sandbox) -> None:
                 hostile.answer = lambda _, status=status, headers=headers: Answered(body, status, headers)
                 assert ws.push("plexus", wait_s=0).exit_code == 4, wait
                 clock.sleep(31 * 86_400)
-                assert rows(path, "SELECT count(*) FROM outbox WHERE due_at > ?", clock.stored_now()) == [(0,)], wait
+                assert rows(path, "SELECT count(*) FROM outbox WHERE next_attempt_at > ?", clock.stored_now()) == [(0,)], (
+                    wait
+                )
         hostile.answer = lambda asked: forwarded(sandbox, asked)
         assert ws.push("plexus").exit_code == 0
         assert len(sandbox.effects("Account", "create")) == 1

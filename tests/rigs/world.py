@@ -30,8 +30,8 @@ PROGRAM = Path(__file__).with_name("program.py")
 LIMIT_S = 60
 _PEOPLES = ("PLEXUS_", "PREFACTOR_", "ABEJA_", "PLATFORM_", "SYNCER_")
 _AN_HOUR_PASSES = (
-    "UPDATE remote_state SET hold_until = NULL",
-    "UPDATE outbox SET due_at = NULL, attempted_at = strftime('%Y-%m-%dT%H:%M:%f000Z', attempted_at, '-1 hour')",
+    "UPDATE _remote_state SET hold_until = NULL",
+    "UPDATE outbox SET next_attempt_at = NULL, attempted_at = strftime('%Y-%m-%dT%H:%M:%f000Z', attempted_at, '-1 hour')",
 )
 _NO_ROW = """
 SELECT seq FROM outbox WHERE op IN ('create', 'update') AND (

@@ -243,7 +243,7 @@ def test_a_call_that_fails_in_a_transaction_leaves_nothing_of_itself(synced: Wor
         with pytest.raises(InvalidInput, match="cannot be updated without"):
             unit.update("ScoreResult", made, {"value": "No"})
         unit.update("Account", ids["accountId"], {"name": "New"})
-    assert rows(path, "SELECT model FROM base") == [("Account",)]
+    assert rows(path, "SELECT model FROM _base") == [("Account",)]
 
 
 def test_a_child_forked_while_another_thread_writes_is_not_stuck(ws: Workspace, path: Path) -> None:

@@ -16,6 +16,7 @@ from syncer.sandbox.server import Sandbox
 from syncer.store import migrate, version
 from tests.factory import result, scoring
 from tests.files import rows
+from tests.rigs.released import TABLES
 
 RELEASED = sorted(p.name[:4] for p in (version.migrations() / "versions").glob("[0-9]*.py"))
 
@@ -40,7 +41,8 @@ def test_a_full_outbox_survives_and_drains(path: Path, sandbox: Sandbox, online:
         ws.plexus.update("Item", ids["itemId"], {"text": "edited"})
         ws.plexus.create_many("ScoreResult", [result(ids, value=str(n)) for n in range(20)])
     downgraded(path, revision)
-    kept = {table: rows(path, f"SELECT * FROM {table}") for table in ("outbox", "ledger", "base", "mark", "plexus_item")}
+    old = ("outbox", "ledger", "base", "mark", "plexus_item")
+    kept = {TABLES.get(table, table): rows(path, f"SELECT * FROM {table}") for table in old}
     with pytest.raises(OlderDatabase):
         Workspace.open(path).plexus.find("Account")
     before, now, backup = migrate.upgrade(path)

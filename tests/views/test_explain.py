@@ -44,7 +44,7 @@ def commands(found: dict[str, Any]) -> list[str]:
 
 def attempts(path: Path) -> list[Any]:
     """Number, outcome and code of every attempt on record."""
-    return rows(path, "SELECT number, outcome, code FROM attempt ORDER BY id")
+    return rows(path, "SELECT number, outcome, code FROM _attempt ORDER BY id")
 
 
 def test_due_now(synced: Workspace) -> None:
@@ -64,7 +64,7 @@ def test_not_configured(ws: Workspace) -> None:
     assert commands(found) == ["export PLEXUS_API_URL=... PLEXUS_API_KEY=..."]
 
 
-def test_parked_and_what_waits_behind(synced: Workspace, sandbox: Sandbox, path: Path, still: clock.Virtual) -> None:
+def test_rejected_and_what_waits_behind(synced: Workspace, sandbox: Sandbox, path: Path, still: clock.Virtual) -> None:
     """The refusal with its time, code and request; what waits behind it names the commands for that one."""
     made = scoring(synced)
     synced.push("plexus")
@@ -73,7 +73,7 @@ def test_parked_and_what_waits_behind(synced: Workspace, sandbox: Sandbox, path:
     synced.push("plexus", wait_s=0)
     seq = rows(path, "SELECT seq FROM outbox")[0][0]
     found = synced.explain("plexus", "Item", item)
-    assert because(found) == ["parked"]
+    assert because(found) == ["rejected"]
     assert commands(found) == [f"syncer outbox retry {seq}", f"syncer outbox drop {seq}"]
     (tried,) = found["waiting"][0]["attempts_made"]
     assert (tried["number"], tried["outcome"], tried["code"], tried["request_id"]) == (1, "refused", "malformed", "req-1")
@@ -115,13 +115,13 @@ def test_backing_off(synced: Workspace, sandbox: Sandbox, path: Path, still: clo
     found = synced.explain("plexus", "Account", made)
     late = next(why for why in found["waiting"][0]["reasons"] if why["because"] == "backing-off")
     assert commands(found)[-1] == "syncer outbox retry 1"
-    assert late["until"] == rows(path, "SELECT due_at FROM outbox")[0][0]
+    assert late["until"] == rows(path, "SELECT next_attempt_at FROM outbox")[0][0]
     assert attempts(path) == [(n, "ambiguous", "server-error") for n in (1, 2, 3)]
     still.moment += timedelta(hours=1)
     assert synced.push("plexus", wait_s=0).acked == 1
     assert len(attempts(path)) == 3
     found = synced.explain(1)
-    assert (found["waiting"], found["change"]["door"], found["change"]["attempts"]) == ([], "acked", 4)
+    assert (found["waiting"], found["change"]["outcome"], found["change"]["attempts"]) == ([], "acked", 4)
     assert len(found["change"]["attempts_made"]) == 3
     assert found["last_pushed_at"] == clock.stored_now()
 
@@ -159,7 +159,7 @@ def test_a_sync_that_died(synced: Workspace, path: Path) -> None:
     assert because(synced.explain("plexus", "Account", made)) == ["ambiguous"]
     write(path, 'UPDATE outbox SET body = \'{"input":{"id":"\' || key || \'","name":"New"}}\'')
     synced.push("plexus", wait_s=0)
-    (one,) = rows(path, "SELECT number, at, ended_at, outcome, code FROM attempt")
+    (one,) = rows(path, "SELECT number, at, ended_at, outcome, code FROM _attempt")
     assert one == (1, "2026-03-04T00:00:00.000000Z", None, None, "interrupted")
 
 
@@ -205,7 +205,7 @@ def test_request_ids_of_all_three(synced: Workspace, sandbox: Sandbox, path: Pat
     sandbox.faults.fail_next(503, {**JSON, "X-Request-Id": "prefactor-1"})
     sandbox.faults.fail_next(400, {**JSON, "x-request-id": "abeja-1"}, b'{"error":"bad_request","error_description":"no"}')
     synced.push(wait_s=0)
-    assert [name for (name,) in rows(path, "SELECT request_id FROM attempt ORDER BY seq")] == [
+    assert [name for (name,) in rows(path, "SELECT request_id FROM _attempt ORDER BY seq")] == [
         "plexus-1",
         "prefactor-1",
         "abeja-1",
@@ -218,7 +218,7 @@ def test_an_id_that_is_none_is_not_kept(synced: Workspace, sandbox: Sandbox, pat
     account(synced)
     sandbox.faults.fail_next(503, {**JSON, "x-request-id": value})
     synced.push("plexus", wait_s=0)
-    assert rows(path, "SELECT request_id FROM attempt") == [(None,)]
+    assert rows(path, "SELECT request_id FROM _attempt") == [(None,)]
 
 
 def test_a_record_with_nothing_waiting(synced: Workspace, sandbox: Sandbox) -> None:
@@ -256,7 +256,7 @@ def test_a_deleted_record(synced: Workspace) -> None:
 
 
 def test_attempts_of_a_change_that_was_taken_over(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """An edit of a parked change has another number; what was tried before it is told with it."""
+    """An edit of a rejected change has another number; what was tried before it is told with it."""
     made = account(synced)
     sandbox.faults.fail_next(400, body=REFUSED)
     synced.push("plexus", wait_s=0)
@@ -297,7 +297,7 @@ def test_a_token_is_never_told(synced: Workspace, sandbox: Sandbox, path: Path) 
     token = sandbox.settings["PLEXUS_API_KEY"]
     sandbox.faults.fail_next(400, {**JSON, "x-request-id": "r-1"}, REFUSED)
     synced.push("plexus", wait_s=0)
-    write(path, "UPDATE attempt SET reason = ?", f"bad key {token}")
+    write(path, "UPDATE _attempt SET reason = ?", f"bad key {token}")
     write(path, "UPDATE outbox SET reason = ?", f"bad key {token}")
     assert token not in json.dumps(synced.explain("plexus", "Account", made))
     assert token not in json.dumps(synced.history("plexus", "Account", made))
@@ -307,14 +307,14 @@ def test_a_record_edited_forty_thousand_times_is_explained_at_once(path: Path) -
     """One look through the ledger finds all that a change took over, however long the chain is [I25]."""
     chain = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)"
-        " INSERT INTO ledger (seq, remote, model, key, op, door, by_seq, attempts, created_at, left_at)"
+        " INSERT INTO ledger (seq, remote, model, key, op, outcome, by_seq, attempts, created_at, left_at)"
         " SELECT 10 + i, 'plexus', 'Account', 'a', 'update', 'superseded', 11 + i, 0, '2026', '2026' FROM n"
     )
     with Workspace.open(path) as ws:
         key = account(ws)
         write(path, chain)
         write(path, "UPDATE outbox SET seq = 40011")
-        write(path, "INSERT INTO attempt (seq, number, at, outcome) VALUES (11, 1, '2026', 'refused')")
+        write(path, "INSERT INTO _attempt (seq, number, at, outcome) VALUES (11, 1, '2026', 'refused')")
         began = time.process_time()
         (waiting,) = ws.explain("plexus", "Account", key)["waiting"]
     assert [attempt["seq"] for attempt in waiting["attempts_made"]] == [11]

@@ -35,7 +35,7 @@ def kinds(entries: list[dict[str, Any]]) -> list[str]:
 
 def events(path: Path) -> list[Any]:
     """Every event on record."""
-    return rows(path, "SELECT model, key, kind, fields FROM event ORDER BY id")
+    return rows(path, "SELECT model, key, kind, fields FROM _event ORDER BY id")
 
 
 def test_a_life(synced: Workspace, sandbox: Sandbox, still: clock.Virtual) -> None:
@@ -73,7 +73,7 @@ def test_what_is_pulled_for_the_first_time_is_no_event(synced: Workspace, sandbo
     sandbox.put_all("Item", [{"id": f"i-{n}", "accountId": "acc", "isEvaluation": False} for n in range(30)])
     synced.pull("plexus")
     synced.pull("plexus", full=True)
-    write(path, "DELETE FROM mark")
+    write(path, "DELETE FROM _checkpoint")
     assert synced.pull("plexus").pulled == 0
     assert events(path) == []
     assert synced.history("plexus", "Item", "i-1") == []

@@ -11,7 +11,7 @@ from syncer.cli.group import Command, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.text import counted, fields, moment, say, say_json, styled
 
-_DOORS = {"acked": "reached the remote", "superseded": "was taken over", "discarded": "was discarded"}
+_ENDINGS = {"acked": "reached the remote", "superseded": "was taken over", "discarded": "was discarded"}
 _OUTCOMES = {
     "refused": "refused for good",
     "differs": "the record there was not as expected",
@@ -76,7 +76,7 @@ def _print(found: dict[str, Any]) -> None:
 
 def _print_gone(change: dict[str, Any]) -> None:
     by = f" by change {change['by_seq']}" if change.get("by_seq") else ""
-    say(harmless(f"  change {change['seq']}: {change['op']} {_DOORS[change['door']]}{by}, {_time(change['left_at'])}"))
+    say(harmless(f"  change {change['seq']}: {change['op']} {_ENDINGS[change['outcome']]}{by}, {_time(change['left_at'])}"))
     if change.get("reason"):
         say(harmless(f"    {change['reason']}"))
     _print_attempts(change)

@@ -14,9 +14,9 @@ from syncer.cli.output.text import counted, fields, listed, moment, say, say_jso
 if TYPE_CHECKING:
     from syncer.views.status import RemoteStatus, Status
 
-_DOORS = {"acked": "sent", "superseded": "taken over by a later change", "discarded": "dropped"}
+_ENDINGS = {"acked": "sent", "superseded": "taken over by a later change", "discarded": "dropped"}
 _STUCK = {
-    "parked": "parked -> syncer outbox list --state parked",
+    "rejected": "rejected -> syncer outbox list --state rejected",
     "conflict": "in conflict -> syncer conflicts list",
 }
 
@@ -69,7 +69,7 @@ def _lines(app: App, remote: RemoteStatus) -> list[tuple[str, str]]:
         ("waiting", _waiting(remote)),
         ("states", listed([f"{n:,} {state}" for state, n in remote.by_state.items()])),
         ("needs you", _attention(remote)),
-        ("next due", moment(remote.next_due_at) if remote.next_due_at else ""),
+        ("next due", moment(remote.next_attempt_at) if remote.next_attempt_at else ""),
         ("on hold", _hold(app, remote)),
         ("syncing", f"process {remote.syncing}" if remote.syncing else ""),
         ("last push", _last(remote.last_push_at, remote.last_push)),
@@ -102,7 +102,7 @@ def _last(at: str | None, outcome: str | None) -> str:
 
 
 def _ledger(found: Status) -> str:
-    parts = [f"{found.live:,} waiting", *(f"{n:,} {_DOORS.get(door, door)}" for door, n in found.ledger.items())]
+    parts = [f"{found.live:,} waiting", *(f"{n:,} {_ENDINGS.get(outcome, outcome)}" for outcome, n in found.ledger.items())]
     total = counted(found.enqueued, "change")
     if found.closed:
         return f"ledger closes: {total} accepted = {' + '.join(parts)}"

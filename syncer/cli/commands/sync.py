@@ -130,7 +130,7 @@ def _nothing_waits(app: App, remotes: tuple[str, ...]) -> Report | None:
 
 
 _SHOWN = 5
-_STUCK = "SELECT seq, op, model, key, state, reason FROM outbox WHERE remote = ? AND state IN ('parked', 'conflict')"
+_STUCK = "SELECT seq, op, model, key, state, reason FROM outbox WHERE remote = ? AND state IN ('rejected', 'conflict')"
 
 
 def print_report(app: App, report: Report) -> None:
@@ -184,7 +184,7 @@ def _print_waiting(app: App, part: RemoteReport) -> None:
     waiting = part.waiting - part.attention - part.kept
     if waiting <= 0:
         return
-    due = f"; the next is due {moment(part.next_due_at)}" if part.next_due_at else ""
+    due = f"; the next is due {moment(part.next_attempt_at)}" if part.next_attempt_at else ""
     behind = f", {part.blocked:,} of them behind another change" if part.blocked else ""
     say(f"  {counted(waiting, 'change')} {'waits' if waiting == 1 else 'wait'}{behind}{due}")
     _advise(export(app.missing(part.remote)) if part.skipped else f"syncer push {part.remote}")
@@ -201,7 +201,7 @@ def _print_stuck(app: App, part: RemoteReport) -> None:
         seq, *_, state, _ = rows[0]
         _advise(f"syncer {'conflicts' if state == 'conflict' else 'outbox'} show {seq}")
     if part.attention > len(rows):
-        _advise("syncer outbox list --state parked, syncer conflicts list   (all of them)")
+        _advise("syncer outbox list --state rejected, syncer conflicts list   (all of them)")
 
 
 def _advise(hint: str | None) -> None:

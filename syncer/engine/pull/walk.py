@@ -87,7 +87,7 @@ class Walk:
         """
         model = part.model
         mark = self.mark(model, part.scope)
-        interrupted, known_until, began = mark.token is not None, mark.position, mark.started_at
+        interrupted, known_until, began = mark.token is not None, mark.cursor, mark.started_at
         refused, whole, seen = False, not interrupted and self.sweep.covers(model), 0
         self.sweep.begin()
         while True:
@@ -112,7 +112,7 @@ class Walk:
             interrupted, mark, known_until, began = False, mark.restarted(), began, None
         with self.database.transaction() as tx:
             self.lease.renew(tx)
-            checkpoint.put(tx, model, replace(mark.restarted(), position=began, complete_at=clock.stored_now()))
+            checkpoint.put(tx, model, replace(mark.restarted(), cursor=began, complete_at=clock.stored_now()))
         return seen if whole else None
 
     def _left_at(self, part: Part, page: Page, plan: Listing, known_until: str | None) -> bool:

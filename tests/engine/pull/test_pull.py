@@ -135,7 +135,7 @@ def test_a_waiting_edit_is_kept(synced: Workspace, sandbox: Sandbox, path: Path)
     stored = sandbox.get("ScoreResult", "r0")
     assert stored is not None
     assert (stored["value"], stored["explanation"]) == ("No", "theirs")
-    assert rows(path, "SELECT count(*) FROM base") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM _base") == [(0,)]
 
 
 def test_a_pull_leaves_what_may_be_applied_to_its_replay(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_pull_leaves_what_may_be_applied_to_its_replay(synced: Workspace, sand
     found = synced.plexus.get("ScoreResult", "r0")
     assert found is not None
     assert (found["value"], found["explanation"]) == ("No", "theirs")
-    assert rows(path, "SELECT * FROM conflict") == rows(path, "SELECT * FROM base") == []
+    assert rows(path, "SELECT * FROM conflict") == rows(path, "SELECT * FROM _base") == []
 
 
 def test_a_field_changed_on_both_sides_is_a_conflict_with_both_values(
@@ -289,7 +289,7 @@ def test_a_killed_pull_goes_on_where_it_was(
     assert synced.pull(models=["ScoreResult"]).exit_code == 4
     (stored,) = rows(path, "SELECT count(*) FROM plexus_score_result")[0]
     assert 0 < stored < 502
-    assert rows(path, "SELECT token IS NOT NULL FROM mark WHERE model = 'ScoreResult'") == [(1,)]
+    assert rows(path, "SELECT token IS NOT NULL FROM _checkpoint WHERE model = 'ScoreResult'") == [(1,)]
     before = sandbox.requests
     report = synced.pull(models=["ScoreResult"])
     assert report.exit_code == 0

@@ -66,7 +66,7 @@ def ids(ws: Workspace, model: str = "ScoreResult") -> set[str]:
 
 def swept(path: Path) -> list[Any]:
     """What the history says was swept."""
-    return rows(path, "SELECT model, key FROM event WHERE kind = 'swept' ORDER BY model, key")
+    return rows(path, "SELECT model, key FROM _event WHERE kind = 'swept' ORDER BY model, key")
 
 
 def test_a_full_pull_removes_what_is_gone(synced: Workspace, lab: Sandbox, path: Path) -> None:
@@ -326,7 +326,7 @@ def test_half_a_pull_at_another_address_does_not_make_it_known(
             with monkeypatch.context() as small:
                 small.setattr("syncer.adapters.plexus.adapter.Plexus.limits", Limits(page=2))
                 part_of(ws, models=["ScoreResult"], limit=2)
-            assert rows(path, "SELECT count(*) FROM mark WHERE token IS NOT NULL") == [(1,)]
+            assert rows(path, "SELECT count(*) FROM _checkpoint WHERE token IS NOT NULL") == [(1,)]
             assert removed(part_of(ws, models=["ScoreResult"], full=True)) == {}
             assert len(ids(ws)) == 16
 

@@ -133,7 +133,7 @@ def test_equal_sides_are_equal_and_stay_as_they_are(sides: Sides) -> None:
 def closing_dump(path: Path) -> Iterator[str]:
     """The whole file as SQL, without the line that tells who syncs."""
     with closing(sqlite3.connect(path)) as connection:
-        yield from (line for line in connection.iterdump() if '"remote_state"' not in line)
+        yield from (line for line in connection.iterdump() if '"_remote_state"' not in line)
 
 
 def other(model: Model, field: Field, now: Any) -> Any:
@@ -266,7 +266,7 @@ def test_what_others_deleted_is_removed_by_repair(synced: Workspace, sandbox: Sa
     seen = synced.verify("plexus", repair=True)
     assert (seen.exit_code, compared(seen, "ScoreResult").drifts[0].mended) == (0, "removed here")
     assert rows(path, "SELECT id FROM plexus_score_result ORDER BY id") == [("r00000",), ("r00002",)]
-    assert rows(path, "SELECT model, key, kind FROM event") == [("ScoreResult", "r00001", "repaired")]
+    assert rows(path, "SELECT model, key, kind FROM _event") == [("ScoreResult", "r00001", "repaired")]
     assert synced.verify("plexus").equal
 
 
@@ -287,7 +287,7 @@ def test_a_mass_of_deletions_is_not_believed(synced: Workspace, sandbox: Sandbox
 
 
 def test_what_waits_is_no_drift(scored: dict[str, Any], synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """A create, an edit, a delete, a parked and an ambiguous change: all as expected, counted as waiting, left alone."""
+    """A create, an edit, a delete, a rejected and an ambiguous change: all as expected, counted as waiting, left alone."""
     more = [synced.plexus.create("ScoreResult", result(scored | {"id": f"more-{n}"}))["id"] for n in range(2)]
     synced.sync("plexus")
     synced.plexus.update("ScoreResult", scored["id"], {"value": "No"})
@@ -298,9 +298,9 @@ def test_what_waits_is_no_drift(scored: dict[str, Any], synced: Workspace, sandb
         sandbox.faults.lose_next_reply()
         synced.push("plexus", models=["Item"], wait_s=0)
     synced.plexus.update("Score", scored["scoreId"], {"name": "ours"})
-    write(path, "UPDATE outbox SET state = 'parked' WHERE model = 'Score'")
+    write(path, "UPDATE outbox SET state = 'rejected' WHERE model = 'Score'")
     before = outbox(path)
-    assert {row[6] for row in before} == {"pending", "ambiguous", "parked"}
+    assert {row[6] for row in before} == {"pending", "ambiguous", "rejected"}
     for options in ({}, {"repair": True}):
         seen = synced.verify("plexus", **options)
         assert (seen.exit_code, found(seen)) == (0, [])
@@ -364,7 +364,7 @@ def test_a_base_that_was_meddled_with_is_found(
     scored: dict[str, Any], synced: Workspace, sandbox: Sandbox, path: Path
 ) -> None:
     """I17: a base changed or removed behind our back shows, is mended from the remote, and the edit still arrives."""
-    for meddle in ("UPDATE base SET record = json_set(record, '$.explanation', 'planted')", "DELETE FROM base"):
+    for meddle in ("UPDATE _base SET record = json_set(record, '$.explanation', 'planted')", "DELETE FROM _base"):
         synced.plexus.update("ScoreResult", scored["id"], {"value": meddle})
         write(path, meddle)
         seen = synced.verify("plexus")
@@ -661,7 +661,7 @@ def test_a_sync_tells_when_its_books_do_not_close(scored: dict[str, Any], synced
     """A line missing from the ledger, and a row missing under a waiting change, are said at the end of a sync that sent."""
     synced.plexus.create("Item", {"id": "unsent", "accountId": scored["accountId"]})
     synced.plexus.update("Score", scored["scoreId"], {"name": "ours"})
-    write(path, "UPDATE outbox SET state = 'parked' WHERE model = 'Item'")
+    write(path, "UPDATE outbox SET state = 'rejected' WHERE model = 'Item'")
     write(path, "DELETE FROM plexus_item WHERE id = 'unsent'")
     write(path, "DELETE FROM ledger WHERE seq = 1")
     notes = " ".join(synced.sync("plexus").remotes["plexus"].notes)
@@ -806,7 +806,7 @@ def test_the_base_of_a_waiting_delete_is_mended(
 ) -> None:
     """I17: the version is the one we saw, so nobody edited it: what differs is our base, and the delete goes out."""
     synced.plexus.delete("ScoreResult", scored["id"])
-    write(path, "UPDATE base SET record = json_set(record, '$.explanation', 'planted')")
+    write(path, "UPDATE _base SET record = json_set(record, '$.explanation', 'planted')")
     assert found(synced.verify("plexus")) == [("different", "ScoreResult", ["explanation"])]
     assert synced.verify("plexus", repair=True).exit_code == 0
     assert synced.verify("plexus").exit_code == 0

@@ -1,0 +1,106 @@
+"""One word for each idea: tables and columns are called as the code, the JSON and the documentation call them.
+
+Nothing is copied. SQLite and PostgreSQL rename a table or a column in the schema alone, so a large file takes no longer than
+a small one. Only rows that hold a word that changed are written: rejected changes, and what runs and events say of them.
+Tables that only the program needs begin with ``_``, so that lists of tables show first what people read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_TABLES = {
+    "attempt": "_attempt",
+    "base": "_base",
+    "caller_key": "_idempotency_key",
+    "deployed": "_schema_drift",
+    "event": "_event",
+    "id_map": "_id_map",
+    "made": "_created_here",
+    "mark": "_checkpoint",
+    "pruned": "_pruned",
+    "remote_state": "_remote_state",
+}
+_COLUMNS = [
+    ("_checkpoint", "position", "cursor"),
+    ("_created_here", "made_at", "acked_at"),
+    ("_pruned", "door", "outcome"),
+    ("_schema_drift", "place", "endpoint"),
+    ("ledger", "door", "outcome"),
+    ("outbox", "due_at", "next_attempt_at"),
+]
+_VIEWS = ("v_pending", "v_conflicts", "v_lag")
+
+
+def upgrade() -> None:
+    for view in _VIEWS:
+        op.execute(f"DROP VIEW {view}")
+    for old, new in _TABLES.items():
+        op.execute(f"ALTER TABLE {old} RENAME TO {new}")
+    for table, old, new in _COLUMNS:
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+    _say(_WORDS)
+    _views("next_attempt_at", "blocked_by", "pending", "rejected")
+
+
+def downgrade() -> None:
+    for view in _VIEWS:
+        op.execute(f"DROP VIEW {view}")
+    _say((table, column, new, old) for table, column, old, new in _WORDS)
+    for table, old, new in _COLUMNS:
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}")
+    for old, new in _TABLES.items():
+        op.execute(f"ALTER TABLE {new} RENAME TO {old}")
+    _views("due_at", "behind_seq", "waiting", "parked")
+
+
+_WORDS = [
+    ("outbox", "state", "parked", "rejected"),
+    ("outbox", "code", "taken", "cascaded"),
+    ("_event", "kind", "taken", "cascaded"),
+]
+
+
+def _say(words: Iterable[tuple[str, str, str, str]]) -> None:
+    """Write the new word where the old one is stored; every other row stays as it is."""
+    for table, column, old, new in words:
+        op.execute(f"UPDATE {table} SET {column} = '{new}' WHERE {column} = '{old}'")
+        if column == "state":  # what a run counted is an object of numbers, so this text can only be the name of one
+            op.execute(
+                f"""UPDATE sync_run SET counts = replace(counts, '"{old}":', '"{new}":') WHERE counts LIKE '%"{old}":%'"""
+            )
+
+
+def _views(next_attempt_at: str, blocked_by: str, pending: str, rejected: str) -> None:
+    op.execute(
+        f"""
+        CREATE VIEW v_pending AS
+        SELECT o.seq, o.remote, o.model, o.key, o.op, o.state, o.attempts, o.{next_attempt_at},
+               o.created_at, o.code, o.reason,
+               (SELECT min(p.seq) FROM outbox p WHERE p.model = o.model AND p.key = o.key AND p.remote = o.remote
+                AND p.seq < o.seq) AS {blocked_by}
+        FROM outbox o ORDER BY o.seq
+        """
+    )
+    op.execute(
+        """
+        CREATE VIEW v_conflicts AS
+        SELECT id, remote, model, key, field, base, ours, theirs, detected_at, seq
+        FROM conflict WHERE resolved_at IS NULL ORDER BY id
+        """
+    )
+    op.execute(
+        f"""
+        CREATE VIEW v_lag AS
+        SELECT remote, count(*) AS {pending}, min(created_at) AS oldest_at, max(attempts) AS most_attempts,
+               sum(state IN ('{rejected}', 'conflict')) AS attention
+        FROM outbox GROUP BY remote
+        """
+    )
