@@ -7,8 +7,6 @@ Tables that only the program needs begin with ``_``, so that lists of tables sho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from alembic import op
 
 revision = "0005"
@@ -46,14 +44,14 @@ def upgrade() -> None:
         op.execute(f"ALTER TABLE {old} RENAME TO {new}")
     for table, old, new in _COLUMNS:
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
-    _say(_WORDS)
+    _say(*_WORDS)
     _views("next_attempt_at", "blocked_by", "pending", "rejected")
 
 
 def downgrade() -> None:
     for view in _VIEWS:
         op.execute(f"DROP VIEW {view}")
-    _say((table, column, new, old) for table, column, old, new in _WORDS)
+    _say(*((new, old) for old, new in _WORDS))
     for table, old, new in _COLUMNS:
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}")
     for old, new in _TABLES.items():
@@ -61,21 +59,22 @@ def downgrade() -> None:
     _views("due_at", "behind_seq", "waiting", "parked")
 
 
-_WORDS = [
-    ("outbox", "state", "parked", "rejected"),
-    ("outbox", "code", "taken", "cascaded"),
-    ("_event", "kind", "taken", "cascaded"),
-]
+_WORDS = (("parked", "rejected"), ("taken", "cascaded"), ("held", "local_edits_kept"))
+"""A state; a code and the kind of an event; a name in what a pull counted."""
 
 
-def _say(words: Iterable[tuple[str, str, str, str]]) -> None:
-    """Write the new word where the old one is stored; every other row stays as it is."""
-    for table, column, old, new in words:
-        op.execute(f"UPDATE {table} SET {column} = '{new}' WHERE {column} = '{old}'")
-        if column == "state":  # what a run counted is an object of numbers, so this text can only be the name of one
-            op.execute(
-                f"""UPDATE sync_run SET counts = replace(counts, '"{old}":', '"{new}":') WHERE counts LIKE '%"{old}":%'"""
-            )
+def _say(state: tuple[str, str], cascade: tuple[str, str], count: tuple[str, str]) -> None:
+    """Write the new word where the old one is stored, in one walk through each table; every other row stays as it is."""
+    op.execute(
+        f"UPDATE outbox SET state = CASE state WHEN '{state[0]}' THEN '{state[1]}' ELSE state END,"
+        f" code = CASE code WHEN '{cascade[0]}' THEN '{cascade[1]}' ELSE code END"
+        f" WHERE state = '{state[0]}' OR code = '{cascade[0]}'"
+    )
+    op.execute(f"UPDATE _event SET kind = '{cascade[1]}' WHERE kind = '{cascade[0]}'")
+    for old, new in (state, count):  # objects of numbers: this text can only be the name of one
+        op.execute(
+            f"""UPDATE sync_run SET counts = replace(counts, '"{old}":', '"{new}":') WHERE counts LIKE '%"{old}":%'"""
+        )
 
 
 def _views(next_attempt_at: str, blocked_by: str, pending: str, rejected: str) -> None:

@@ -27,12 +27,12 @@ def unwatched(_: Progress) -> None:
 
 @dataclass(slots=True)
 class Pulled:
-    """Rows of one model. ``removed``: their records are gone on the remote."""
+    """Rows of one model. ``local_edits_kept``: rows with edits that are not sent yet. ``removed``: gone on the remote."""
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
-    held: int = 0
+    local_edits_kept: int = 0
     removed: int = 0
 
 

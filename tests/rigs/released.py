@@ -111,7 +111,7 @@ def kept_as(before: Contents) -> Contents:
 
 def _said(table: str, column: str, value: Any) -> Any:
     if (table, column) == ("sync_run", "counts") and value:
-        return value.replace('"parked":', '"rejected":')
+        return value.replace('"parked":', '"rejected":').replace('"held":', '"local_edits_kept":')
     return WORDS.get((table, column), {}).get(value, value)
 
 

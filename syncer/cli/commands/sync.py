@@ -171,7 +171,7 @@ def _print_pulled(part: RemoteReport) -> None:
         kinds = (
             (rows.added, "new"),
             (rows.changed, "changed"),
-            (rows.held, "with edits of yours kept"),
+            (rows.local_edits_kept, "with local edits kept"),
             (rows.removed, "removed"),
         )
         words = [f"{number:,} {kind}" for number, kind in kinds if number]

@@ -247,7 +247,7 @@ class Pull:
                     tx, model, [as_tuple(row) for row in found.values() if row is not None], self._rules
                 )
             counts.changed += stored.changed
-            counts.held += stored.held
+            counts.local_edits_kept += stored.held
             lost += [key for key in known if found.get(key) is None]
         if lost and walk.sweep.covers(model):
             walk.sweep.suspect(model, lost)

@@ -168,14 +168,14 @@ class Walk:
         counts.added += stored.added
         counts.changed += stored.changed
         counts.unchanged += stored.unchanged
-        counts.held += stored.held
+        counts.local_edits_kept += stored.held
         if page.skipped:
             self.report.notes.append(f"{model.name}: {page.skipped} records came without content and were left out")
         if self.left is not None:
             self.left -= len(page.rows)
             if self.left <= 0 and mark.token is not None:
                 raise Enough
-        done = counts.added + counts.changed + counts.unchanged + counts.held
+        done = counts.added + counts.changed + counts.unchanged + counts.local_edits_kept
         self.watch(Progress(self.remote.name, "pull", model.name, done))
         return mark, seen
 
