@@ -102,7 +102,7 @@ class Insight:
     def explain(self, *record: str | int) -> dict[str, Any]:
         """Why a record stands as it does: ``explain("plexus", "Item", key)``, or the number of a change of it.
 
-        ``{"remote", "model", "key", "aliases", "exists", "waiting", "change", "last_pushed_at", "last_pulled_at",
+        ``{"remote", "model", "key", "aliases", "exists", "pending", "change", "last_pushed_at", "last_pulled_at",
         "model_pulled_at"}``; what waits comes with its values, every attempt that failed, and its ``reasons``, what decides
         first, each with the commands that help. Raises: RecordNotFound, UsageError.
         """

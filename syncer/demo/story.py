@@ -229,8 +229,8 @@ class Story:
                 f"nothing doubled: {total} records, each made once by the log of its platform",
                 found.doubled,
             ),
-            Check(status.live == 0, f"the outbox is empty ({status.live} waiting)"),
-            Check(status.closed, f"the ledger closes: {status.enqueued} changes written = {outcomes}"),
+            Check(status.pending == 0, f"the outbox is empty ({status.pending} waiting)"),
+            Check(status.consistent, f"the ledger closes: {status.enqueued} changes written = {outcomes}"),
             Check(again.code == sent == requests == 0, f"another sync sends nothing (exit code {again.code})", [again.err]),
         ]
         return self._end(judged(checks, self._echo))

@@ -94,7 +94,7 @@ class Deployment:
         if not isinstance(remote, Varying) or not (remote.differences or self._learned):
             return
         kept = self._database.read(lambda tx: kept_fields(tx, remote.name))
-        report.kept += sum(n for n, _ in kept.values())
+        report.unsupported += sum(n for n, _ in kept.values())
         fields = {f"{model}.{field}": n for model, (_, by_field) in kept.items() for field, n in by_field.items()}
         if fields:
             many = ", ".join(f"{name} ({n:,})" for name, n in fields.items())
@@ -273,7 +273,7 @@ class Lacking:
     def tell(self, report: RemoteReport) -> None:
         """Say in ``report`` what stays here, in one note."""
         found = self._database.read(lambda tx: counted(tx, self._remote.name, self._models)) if self._models else {}
-        report.kept = sum(found.values())
+        report.unsupported = sum(found.values())
         if found:
             many = ", ".join(f"{model} ({n:,})" for model, n in found.items())
             report.notes.append(f"this deployment of {self._remote.name} lacks models whose changes stay here: {many}")

@@ -174,9 +174,9 @@ class Sync:
 
     def _left(self, remote: Remote, part: RemoteReport, pushed: bool) -> None:
         def look(tx: Transaction) -> None:
-            part.waiting = stats.count(tx, remote.name)
+            part.pending = stats.count(tx, remote.name)
             part.attention = stats.count_attention(tx, remote.name)
-            part.later = stats.count_tried(tx, remote.name) if pushed else 0
+            part.will_retry = stats.count_tried(tx, remote.name) if pushed else 0
             part.next_attempt_at = stats.next_due(tx, remote.name, clock.stored_now())
 
         self._database.read(look)

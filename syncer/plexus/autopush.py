@@ -100,7 +100,7 @@ class Pusher:
         while True:
             report = self._push("plexus", limit=_SLICE, wait_s=0, settings=self._settings)
             part = report.remotes["plexus"]
-            if ended() or part.stopped is not None or not part.acked or not part.waiting:
+            if ended() or part.stopped is not None or not part.acked or not part.pending:
                 return part
 
     def _failed(self, code: str, reason: str, *, again: bool) -> Next:

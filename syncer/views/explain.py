@@ -42,9 +42,9 @@ def change(reader: Reader, models: Models, missing: Missing, seq: int) -> dict[s
 
 
 def _told(reader: Reader, models: Models, missing: Missing, named: Named, seq: int | None) -> dict[str, Any]:
-    """``{"remote", "model", "key", "aliases", "exists", "waiting": [...], "change", "last_pushed_at", ...}``.
+    """``{"remote", "model", "key", "aliases", "exists", "pending": [...], "change", "last_pushed_at", ...}``.
 
-    Each that waits is what :func:`view.change` gives, with values as callers see them, its ``attempts_made`` and, what
+    Each pending change is what :func:`view.change` gives, with values as callers see them, its ``attempts_made`` and, what
     decides first, its ``reasons``. ``exists``: whether the file has a row of it.
     """
     model = named.model
@@ -60,7 +60,7 @@ def _told(reader: Reader, models: Models, missing: Missing, named: Named, seq: i
         "key": named.key,
         "aliases": list(named.keys[1:]),
         "exists": lookup.row_of(reader, model, named.key) is not None,
-        "waiting": [_waiting(reader, models, model, number, found) for number in waiting],
+        "pending": [_pending(reader, models, model, number, found) for number in waiting],
         "change": gone,
         "last_pushed_at": _latest(reader, _PUSHED, here, named.keys),
         "last_pulled_at": _latest(reader, _PULLED, here, named.keys),
@@ -68,7 +68,7 @@ def _told(reader: Reader, models: Models, missing: Missing, named: Named, seq: i
     }
 
 
-def _waiting(reader: Reader, models: Models, model: Model, seq: int, situation: Situation) -> dict[str, Any]:
+def _pending(reader: Reader, models: Models, model: Model, seq: int, situation: Situation) -> dict[str, Any]:
     found = views_outbox.change(reader, models, seq) or {}
     found["reasons"] = [why.as_dict() for why in reasons(reader, models, found, situation)]
     found["attempts_made"] = attempts(reader, seq)

@@ -26,7 +26,7 @@ class RemoteStatus:
     """One remote. Times are stored-form UTC text or None."""
 
     remote: str
-    waiting: int = 0
+    pending: int = 0
     by_state: dict[str, int] = field(default_factory=dict)
     by_model: dict[str, int] = field(default_factory=dict)
     attention: int = 0
@@ -45,7 +45,7 @@ class RemoteStatus:
 
 @dataclass(slots=True)
 class Status:
-    """The whole file. ``ledger``: changes by outcome, pruned ones too; ``closed``: each ever accepted is accounted for.
+    """The whole file. ``ledger``: changes by outcome, pruned ones too; ``consistent``: each ever accepted is accounted for.
 
     ``log_bytes``: of the write-ahead log, which a long read keeps growing.
     """
@@ -54,8 +54,8 @@ class Status:
     remotes: dict[str, RemoteStatus]
     ledger: dict[str, int]
     enqueued: int
-    live: int
-    closed: bool
+    pending: int
+    consistent: bool
     log_bytes: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class Status:
 def read(reader: Reader, names: Sequence[str]) -> Status:
     """The status of every remote in ``names``."""
     ledger = {str(outcome): int(n) for outcome, n in reader.all(_BY_OUTCOME)}
-    live = _number(reader, "SELECT count(*) FROM outbox")
+    pending = _number(reader, "SELECT count(*) FROM outbox")
     enqueued = _number(reader, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
     remotes = {name: RemoteStatus(name) for name in names}
     for remote, *waiting in reader.all(_WAITING) if remotes else ():
@@ -74,14 +74,14 @@ def read(reader: Reader, names: Sequence[str]) -> Status:
             _count(remotes[remote], *waiting)
     for found in remotes.values():
         _fill(reader, found)
-    closed = enqueued == live + sum(ledger.values())
-    return Status(str(reader.path), remotes, ledger, enqueued, live, closed, log_state(reader.path))
+    consistent = enqueued == pending + sum(ledger.values())
+    return Status(str(reader.path), remotes, ledger, enqueued, pending, consistent, log_state(reader.path))
 
 
 def _count(found: RemoteStatus, state: str, model: str, n: int, oldest: str, due: str | None) -> None:
     found.by_state[state] = found.by_state.get(state, 0) + n
     found.by_model[model] = found.by_model.get(model, 0) + n
-    found.waiting += n
+    found.pending += n
     found.oldest_at = min(filter(None, (found.oldest_at, oldest)), default=None)
     found.next_attempt_at = min(filter(None, (found.next_attempt_at, due)), default=None)
 

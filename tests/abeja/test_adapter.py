@@ -164,7 +164,7 @@ def test_a_run_found_by_a_pull_answers_its_create(
     assert outbox(path) == []
     assert rows(path, "SELECT count(*) FROM abeja_run") == [(1,)]
     assert client.get_run(*PLACE, local)["run_id"] == sandbox.abeja.rows("run")[0]["run_id"]
-    assert joined.status().closed
+    assert joined.status().consistent
 
 
 def test_several_runs_of_one_create_are_reported(client: APIClient, joined: Workspace, sandbox: Sandbox, path: Path) -> None:

@@ -18,7 +18,7 @@ def test_explain(filled: Syncer) -> None:
     assert "-> syncer explain 1" in ended.out
     assert "-> export PLEXUS_API_URL=... PLEXUS_API_KEY=..." in ended.out
     assert not {"\x1b", "\x07", "\u202e"} & set(ended.out)
-    assert filled("explain", "3", "--json").json["waiting"][0]["blocked_by"] == 1
+    assert filled("explain", "3", "--json").json["pending"][0]["blocked_by"] == 1
 
 
 def test_explain_what_is_rejected(rejected: Syncer) -> None:
@@ -49,7 +49,7 @@ def test_history(conflicted: Syncer) -> None:
     assert ended.out.splitlines()[0].split() == ["at", "what", "fields", "more"]
     assert 'ours "ours"; theirs "theirs"' in ended.out
     found = conflicted("history", "plexus", "Item", "item-0", "--json").json
-    assert [entry["kind"] for entry in found] == ["conflict", "merged", "written", "pushed", "written"]
+    assert [entry["kind"] for entry in found] == ["conflict", "merged", "written", "acked", "written"]
     limited = conflicted("history", "plexus", "Item", "item-0", "--limit", "2").out
     assert "2 of 5 entries; --limit shows more" in limited
 

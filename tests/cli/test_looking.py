@@ -36,7 +36,7 @@ def test_status_after_a_sync(connected: Syncer, sandbox: Sandbox) -> None:
 def test_status_as_json(filled: Syncer) -> None:
     """The same facts by name."""
     facts = filled("status", "--json").json
-    assert facts["closed"] is True
+    assert facts["consistent"] is True
     plexus = facts["remotes"]["plexus"]
     assert plexus["missing"] == ["PLEXUS_API_URL", "PLEXUS_API_KEY"]
     assert plexus["by_model"] == {"Item": 3, "Account": 1}

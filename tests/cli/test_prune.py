@@ -63,7 +63,7 @@ def test_what_is_old_goes_and_the_books_close(synced: Workspace, old: dict[str, 
         after, now = lines(path), synced.status()
     assert gone.changes > 30
     assert min(gone.events, gone.runs) > 0
-    assert (now.closed, now.ledger, now.enqueued) == (True, was.ledger, was.enqueued)
+    assert (now.consistent, now.ledger, now.enqueued) == (True, was.ledger, was.enqueued)
     assert [after[name] for name in TABLES[6:]] == [before[name] for name in TABLES[6:]]
     assert len(after["ledger"]) == len(before["ledger"]) - gone.changes
     assert rows(path, "SELECT count(*) FROM ledger WHERE left_at < ?", CUT) == [(1,)]
@@ -80,7 +80,7 @@ def test_what_waited_still_leaves(synced: Workspace, old: dict[str, str], sandbo
         outbox_ledger.prune(synced.database, CUT)
         synced.plexus.update("ScoreResult", old["waits"], {"explanation": "short"})
         assert synced.sync(wait_s=0).exit_code == 0
-        assert (synced.push().requests, synced.status().closed) == (0, True)
+        assert (synced.push().requests, synced.status().consistent) == (0, True)
     assert (sandbox.get("ScoreResult", old["waits"]) or {})["explanation"] == "short"
     assert len(sandbox.effects("ScoreResult", "create")) == made
     assert rows(path, "SELECT count(*) FROM outbox") == [(0,)]
@@ -94,7 +94,7 @@ def test_a_missing_line_is_still_found(synced: Workspace, old: dict[str, str], p
         assert synced.database.read(lambda tx: stats.closes(tx, last))
         write(path, "DELETE FROM ledger WHERE seq = (SELECT max(seq) FROM ledger)")
         assert not synced.database.read(lambda tx: stats.closes(tx, last))
-        assert not synced.status().closed
+        assert not synced.status().consistent
     assert old["waits"]
 
 
@@ -123,7 +123,7 @@ def test_what_was_made_here_is_known_after_a_prune(
         assert rows(path, "SELECT count(*) FROM ledger WHERE key = ?", old["itemId"]) == [(0,)]
         sandbox.drop("Item", old["itemId"])
         seen = synced.verify("plexus", models=["Item"], repair=True).remotes["plexus"].models["Item"]
-        assert [(str(drift.kind), drift.mended) for drift in seen.drifts] == [("lost there", None)]
+        assert [(str(drift.kind), drift.repaired) for drift in seen.drifts] == [("lost there", None)]
         assert synced.plexus.get("Item", old["itemId"]) is not None
         assert synced.verify("plexus", models=["Item"], repair=True, resend=True).equal
         assert synced.sync(wait_s=0).exit_code == 3  # the rejected one still is

@@ -117,7 +117,7 @@ def test_a_web_page_instead_of_the_remote(connected: Syncer, sandbox: Sandbox) -
         sandbox.faults.html_next()
     ended = connected("push", "--wait", "0", "--json")
     assert ended.code == 4
-    assert ended.json["remotes"]["plexus"]["waiting"] == 4
+    assert ended.json["remotes"]["plexus"]["pending"] == 4
     assert sandbox.effects() == []
 
 

@@ -104,7 +104,7 @@ def test_written_offline_pushed_once(synced: Workspace, sandbox: Sandbox, path: 
     subject.make(record(synced, subject), sandbox)
     assert (pushed(synced, subject).acked, waiting(path, subject)) == (1, [])
     assert len(subject.applied(sandbox)) == 1
-    assert synced.status().closed
+    assert synced.status().consistent
     assert pushed(synced, subject).requests == 0
 
 
@@ -118,7 +118,7 @@ def test_a_lost_reply_is_one_effect(synced: Workspace, sandbox: Sandbox, path: P
             clock.sleep(3600)
             assert pushed(synced, subject, wait_s=600).acked == 1
     assert len(subject.applied(sandbox)) == 1
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_a_server_error_that_applied_nothing_is_one_effect(

@@ -20,7 +20,7 @@ def test_dropping_a_create_takes_the_row_with_it(ws: Workspace, path: Path) -> N
     assert ws.drop(1).seqs == (1,)
     assert ws.plexus.find("Account") == []
     assert rows(path, "SELECT outcome, reason FROM ledger") == [("discarded", "dropped by hand")]
-    assert ws.status().closed
+    assert ws.status().consistent
 
 
 def test_dropping_a_create_tells_who_points_at_it(ws: Workspace, path: Path) -> None:
@@ -41,7 +41,7 @@ def test_dropping_an_update_restores_what_the_remote_has(synced: Workspace, path
     synced.drop(seq)
     assert synced.plexus.get("Account", made) == before
     assert rows(path, "SELECT count(*) FROM _base") == [(0,)]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_dropping_a_delete_brings_the_row_back(synced: Workspace, path: Path) -> None:
@@ -64,7 +64,7 @@ def test_dropping_takes_later_changes_of_the_record_along(synced: Workspace, san
     first, second = (seq for (seq,) in rows(path, "SELECT seq FROM outbox ORDER BY seq"))
     assert synced.drop(first).seqs == (first, second)
     assert rows(path, "SELECT count(*) FROM outbox") == [(0,)]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_dropping_an_edit_of_an_unanswered_create_leaves_no_old_base(

@@ -77,7 +77,7 @@ def until_calm(ws: Workspace, between: Hostile, sandbox: Sandbox) -> None:
     between.answer = lambda asked: forwarded(sandbox, asked)
     clock.sleep(3600)
     assert ws.push("plexus").exit_code == 0
-    assert ws.status().closed
+    assert ws.status().consistent
 
 
 TIMED_OUT = {"path": None, "errorType": "ExecutionTimeout", "message": "Execution timed out."}

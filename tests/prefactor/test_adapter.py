@@ -124,7 +124,7 @@ def test_a_repeat_has_one_effect(synced: Workspace, talk: Talk, sandbox: Sandbox
     assert rows(path, "SELECT idem_key, body_hash FROM ledger WHERE model = 'AgentSpan' AND op = 'create'") == [frozen]
     assert effects(sandbox)[2:] == [("span", "create"), ("span", "finish"), ("instance", "finish")]
     assert set(sandbox.prefactor.effects_by_key().values()) == {1}
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_a_record_without_an_id_of_its_own(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_pull_brings_what_a_create_of_unknown_fate_made(synced: Workspace, san
     assert len(sandbox.prefactor.effects("agent_instance")) == len(set(effects(sandbox)))
     assert rows(path, "SELECT id FROM prefactor_agent_instance") == [(there["id"],)]
     assert rows(path, "SELECT * FROM _base") == outbox(path) == []
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_an_id_that_another_record_has(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path) -> None:

@@ -253,7 +253,7 @@ class People:
 
     def wrong_now(self) -> list[Any]:
         """What is not as it must be at any moment."""
-        wrong: list[Any] = [] if self.ws.status().closed else ["the ledger is open"]
+        wrong: list[Any] = [] if self.ws.status().consistent else ["the ledger is open"]
         for remote in ("plexus", "prefactor", "abeja"):
             made = Counter((e.model, e.key) for e in self.sandbox.effects(op="create", remote=remote))
             # What somebody deleted there may be made again, where a person has chosen our side.

@@ -203,7 +203,7 @@ def _drained(office: Office, ids: dict[str, str], found: list[dict[str, Any]]) -
             if ws.sync("plexus").exit_code == 0:
                 break
         assert rows(office.path, "SELECT * FROM outbox") == []
-        assert ws.status().closed
+        assert ws.status().consistent
         sent = len(office.proxy.writes())
         assert ws.sync("plexus").exit_code == 0
         assert len(office.proxy.writes()) == sent
@@ -237,7 +237,7 @@ def test_a_second_sync_is_told_that_one_is_running(office: Office) -> None:
         assert ws.push("plexus").exit_code == 0
         assert office.sandbox.get("ScoreResult", made) is not None
         assert Counter(e.key for e in office.sandbox.effects()).most_common(1)[0][1] == 1
-        assert ws.status().closed
+        assert ws.status().consistent
 
 
 def test_a_sync_that_was_suspended_cannot_commit_over_its_successor(office: Office) -> None:
@@ -264,7 +264,7 @@ def test_a_sync_that_was_suspended_cannot_commit_over_its_successor(office: Offi
         effects = Counter((e.key, e.op) for e in office.sandbox.effects())
         assert set(effects.values()) == {1}
         assert (office.sandbox.get("ScoreResult", made) or {})["value"] == "later"
-        assert (rows(office.path, "SELECT * FROM outbox"), ws.status().closed) == ([], True)
+        assert (rows(office.path, "SELECT * FROM outbox"), ws.status().consistent) == ([], True)
 
 
 def _bookkeeping(path: Path) -> list[Any]:

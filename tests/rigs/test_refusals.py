@@ -302,7 +302,7 @@ def test_credentials_that_end_in_the_middle_stop_the_remote_and_cost_nothing(
     assert set(outbox(path)) == {("pending", 0)}
     proxy.calm()
     assert pushed(ws, subject).exit_code == 0
-    assert (outbox(path), len(subject.applied(sandbox)), ws.status().closed) == ([], 12, True)
+    assert (outbox(path), len(subject.applied(sandbox)), ws.status().consistent) == ([], 12, True)
 
 
 def test_credentials_never_follow_a_redirect(
@@ -337,7 +337,7 @@ def test_a_delete_behind_a_write_whose_answer_was_lost_is_no_conflict(
     ws.plexus.delete("Account", made)
     assert ws.push("plexus").exit_code == 0
     assert [e.op for e in sandbox.effects("Account")][-2:] == [first, "delete"]
-    assert (outbox(path), sandbox.count("Account"), ws.status().closed) == ([], 0, True)
+    assert (outbox(path), sandbox.count("Account"), ws.status().consistent) == ([], 0, True)
 
 
 def test_somebody_elses_edit_before_our_delete_still_asks(
@@ -387,7 +387,7 @@ def test_a_run_that_may_be_on_its_way_is_not_made_again_because_somebody_asks(
     make(ws, SUBJECTS["abeja"], sandbox, 1)
     proxy.next.append(Fault.LATE)
     proxy.rule = lambda r: None if r.writes else Answer(200, b'{"entries":[],"next_page_token":null}')
-    assert pushed(ws, SUBJECTS["abeja"]).later == 1
+    assert pushed(ws, SUBJECTS["abeja"]).will_retry == 1
     for _ in range(3):
         clock.sleep(15)
         ws.retry(*(seq for (seq,) in rows(path, "SELECT seq FROM outbox")))

@@ -105,7 +105,7 @@ def test_an_upgraded_file_drains_exactly_once(left: Left, later: clock.Virtual, 
         dealt = sandbox.faults.dealt.total() - sandbox.faults.dealt["served"]
         sandbox.faults.clear()
         assert ws.sync().exit_code == 0, faults
-        assert ws.status().closed, faults
+        assert ws.status().consistent, faults
         arrived = _arrived(left, ws, sandbox)
         assert ws.verify().equal, faults
         assert ws.push().requests == 0, faults

@@ -62,7 +62,7 @@ def test_a_full_outbox_survives_and_drains(path: Path, sandbox: Sandbox, online:
         assert rows(path, f"SELECT * FROM {table}") == content
     with Workspace.open(path) as ws:
         assert ws.push().exit_code == 0
-        assert ws.status().closed
+        assert ws.status().consistent
     assert sandbox.count("ScoreResult") == 20
 
 

@@ -61,8 +61,8 @@ def check(app: App) -> None:
     if not problems:
         with app.reader() as reader:
             found = status.read(reader, registry.names())
-        if not found.closed:
-            gone = found.enqueued - found.live - sum(found.ledger.values())
+        if not found.consistent:
+            gone = found.enqueued - found.pending - sum(found.ledger.values())
             problems.append(f"the ledger does not close: {gone:+,} changes of {found.enqueued:,} are unaccounted for")
     app.code = DAMAGED if problems else 0
     if app.json:

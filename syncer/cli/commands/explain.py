@@ -66,9 +66,9 @@ def _print(found: dict[str, Any]) -> None:
     )
     if found["change"]:
         _print_gone(found["change"])
-    for change in found["waiting"]:
-        _print_waiting(change)
-    if not found["waiting"]:
+    for change in found["pending"]:
+        _print_pending(change)
+    if not found["pending"]:
         say("  nothing waits for it")
         if found["last_pushed_at"] is None and found["last_pulled_at"] is None and found["exists"]:
             say("  it came with a pull, and has not changed since")
@@ -82,7 +82,7 @@ def _print_gone(change: dict[str, Any]) -> None:
     _print_attempts(change)
 
 
-def _print_waiting(change: dict[str, Any]) -> None:
+def _print_pending(change: dict[str, Any]) -> None:
     say(harmless(f"  change {change['seq']}: {change['op']}, written {_time(change['created_at'])}"))
     _print_values(change.get("values"))
     _print_attempts(change)

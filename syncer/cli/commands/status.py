@@ -47,7 +47,7 @@ def status(app: App) -> None:
         fields(_lines(app, remote))
     say()
     say(_ledger(found))
-    if not found.closed:
+    if not found.consistent:
         say("  -> syncer db check")
     if (large := grown(found.log_bytes)) is not None:
         say(styled(large, "yellow"))
@@ -78,10 +78,10 @@ def _lines(app: App, remote: RemoteStatus) -> list[tuple[str, str]]:
 
 
 def _waiting(remote: RemoteStatus) -> str:
-    if not remote.waiting:
+    if not remote.pending:
         return "nothing"
     models = ", ".join(f"{n:,} {model}" for model, n in remote.by_model.items())
-    return f"{counted(remote.waiting, 'change')} ({models}); the oldest was made {moment(remote.oldest_at)}"
+    return f"{counted(remote.pending, 'change')} ({models}); the oldest was made {moment(remote.oldest_at)}"
 
 
 def _attention(remote: RemoteStatus) -> str:
@@ -102,8 +102,11 @@ def _last(at: str | None, outcome: str | None) -> str:
 
 
 def _ledger(found: Status) -> str:
-    parts = [f"{found.live:,} waiting", *(f"{n:,} {_ENDINGS.get(outcome, outcome)}" for outcome, n in found.ledger.items())]
+    parts = [
+        f"{found.pending:,} waiting",
+        *(f"{n:,} {_ENDINGS.get(outcome, outcome)}" for outcome, n in found.ledger.items()),
+    ]
     total = counted(found.enqueued, "change")
-    if found.closed:
+    if found.consistent:
         return f"ledger closes: {total} accepted = {' + '.join(parts)}"
     return styled(f"the ledger does not close: {total} accepted, but {' + '.join(parts)}", "red")

@@ -181,7 +181,7 @@ def _print_pulled(part: RemoteReport) -> None:
 
 def _print_waiting(app: App, part: RemoteReport) -> None:
     """What goes out without anybody's doing, at the next run or when its time has come."""
-    waiting = part.waiting - part.attention - part.kept
+    waiting = part.pending - part.attention - part.unsupported
     if waiting <= 0:
         return
     due = f"; the next is due {moment(part.next_attempt_at)}" if part.next_attempt_at else ""

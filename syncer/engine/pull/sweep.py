@@ -111,7 +111,7 @@ class Sweep:
             failpoints.reached("sweep-checked")
             self._remove(line, model, counts)
             return
-        self.report.unswept += 1
+        self.report.deletions_not_checked += 1
         self.report.notes.append(
             f"{model.name}: more than {most:,} of {seen + suspects:,} rows here are gone from {model.remote}: none was"
             f" removed; if that is right: {self._command(model)}"

@@ -199,7 +199,7 @@ def test_the_same_edit_on_both_sides_is_none(synced: Workspace, sandbox: Sandbox
     sandbox.edit("ScoreResult", "r0", metadata='{"a":1,"b":3}')
     assert synced.sync().exit_code == 0
     assert rows(path, "SELECT count(*) FROM conflict") == [(0,)]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_retrying_a_conflict_sends_ours(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -232,7 +232,7 @@ def test_dropping_a_conflict_takes_theirs(synced: Workspace, sandbox: Sandbox, p
     assert found is not None
     assert found["value"] == "Maybe"
     assert rows(path, "SELECT resolution, ours FROM conflict") == [("theirs", '"No"')]
-    assert synced.status().closed
+    assert synced.status().consistent
     assert synced.sync().exit_code == 0
 
 
@@ -247,7 +247,7 @@ def test_an_id_taken_by_another_record_is_a_conflict(synced: Workspace, sandbox:
     synced.retry(seq)
     assert synced.push().exit_code == 0
     assert sandbox.get("Account", made)["name"] == "Mine"  # type: ignore[index]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_deleting_what_others_changed_is_a_conflict(synced: Workspace, sandbox: Sandbox, path: Path) -> None:

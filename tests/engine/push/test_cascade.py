@@ -61,7 +61,7 @@ def gone_in_order(sandbox: Sandbox, report: str, blocks: list[str]) -> bool:
 
 def drained(ws: Workspace) -> bool:
     """True when nothing waits and the ledger closes."""
-    return rows(ws.path, "SELECT seq FROM outbox UNION ALL SELECT key FROM _base") == [] and ws.status().closed
+    return rows(ws.path, "SELECT seq FROM outbox UNION ALL SELECT key FROM _base") == [] and ws.status().consistent
 
 
 def waiting(ws: Workspace) -> list[tuple[str, str, str | None]]:

@@ -40,7 +40,7 @@ def test_everything_arrives_and_a_second_push_sends_nothing(synced: Workspace, s
     assert (report.exit_code, report.acked) == (0, 245)
     assert sandbox.count("ScoreResult") == 240
     assert once_each(sandbox, "ScoreResult")
-    assert synced.status().closed
+    assert synced.status().consistent
     assert outbox(path) == []
     upstream = {r["id"]: r["updatedAt"] for r in sandbox.rows("ScoreResult")}
     assert {r["id"]: r["updatedAt"][:23] + "Z" for r in synced.plexus.find("ScoreResult")} == upstream
@@ -79,7 +79,7 @@ def test_every_model_can_be_created_updated_and_deleted(synced: Workspace, sandb
         synced.plexus.delete(model, key)
     assert synced.push().exit_code == 0
     assert [sandbox.count(model) for model, _, _ in made] == [0] * len(made)
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_a_lost_reply_makes_one_record(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -193,7 +193,7 @@ def test_mending_a_rejected_record_sends_it(synced: Workspace, sandbox: Sandbox,
     stored = sandbox.get("ScoreResult", big)
     assert stored is not None
     assert stored["explanation"] == "short"
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_children_of_a_rejected_parent_wait(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_back_pointer_is_set_after_its_target(synced: Workspace, sandbox: Sand
     stored = sandbox.get("Score", ids["scoreId"])
     assert stored is not None
     assert stored["championVersionId"] == version
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 @pytest.mark.parametrize("edit_here", [False, True])
@@ -365,7 +365,7 @@ def test_a_delete_takes_over_from_an_edit_that_cannot_be_sent_as_it_was(
     synced.resolve(made, take="ours")
     assert synced.push().exit_code == 0
     assert sandbox.get("ScoreResult", made) is None
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_a_row_that_vanished_is_not_sent_empty(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -394,7 +394,7 @@ def test_a_back_pointer_that_could_not_be_sent_is_not_queued_twice(
     assert rows(path, "SELECT count(*) FROM outbox WHERE model = 'Score'") == [(2,)]
     assert synced.push().exit_code == 0
     assert sandbox.get("Score", ids["scoreId"])["championVersionId"] == version  # type: ignore[index]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_wrong_credentials_stop_at_once_and_cost_no_attempt(
@@ -480,7 +480,7 @@ def test_storms_leave_one_effect_each(path: Path, monkeypatch: pytest.MonkeyPatc
             assert report.exit_code == 0
             assert sandbox.count("ScoreResult") == 400
             assert once_each(sandbox, "ScoreResult")
-            assert ws.status().closed
+            assert ws.status().consistent
 
 
 def test_what_is_due_soonest_is_waited_for(synced: Workspace, path: Path) -> None:
@@ -500,7 +500,7 @@ def test_a_limit_is_kept(synced: Workspace, sandbox: Sandbox) -> None:
         account(synced, key=str(n))
     report = synced.push(limit=2)
     assert (report.acked, report.exit_code) == (2, 0)
-    assert synced.status().remotes["plexus"].waiting == 3
+    assert synced.status().remotes["plexus"].pending == 3
 
 
 def test_only_the_models_asked_for_are_sent(synced: Workspace, sandbox: Sandbox) -> None:
@@ -545,7 +545,7 @@ def test_legacy_models_wait_on_a_deployment_without_them(synced: Workspace, sand
         synced.plexus.create("BatchJob", fields)
     last = account(synced, key="last")
     report = synced.push()
-    assert (report.exit_code, report.remotes["plexus"].kept) == (0, 30)
+    assert (report.exit_code, report.remotes["plexus"].unsupported) == (0, 30)
     assert sandbox.get("Account", last) is not None
     assert ("pending", "not-deployed") in rows(path, "SELECT DISTINCT state, code FROM outbox")
     assert sandbox.requests < 8

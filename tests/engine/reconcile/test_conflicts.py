@@ -68,7 +68,7 @@ def equal(ws: Workspace, sandbox: Sandbox, key: str, **wanted: Any) -> None:
         there = json.loads(stored[name]) if name in ("metadata", "trace") and stored[name] is not None else stored[name]
         assert (there, found[name]) == (value, value)
     assert rows(ws.path, WAITING) == rows(ws.path, OPEN) == rows(ws.path, "SELECT * FROM _base") == []
-    assert ws.status().closed
+    assert ws.status().consistent
     assert ws.sync().requests == 0
 
 
@@ -272,7 +272,7 @@ def test_a_delete_while_in_conflict(synced: Workspace, sandbox: Sandbox, take: s
         equal(synced, sandbox, key, value="theirs")
     else:
         assert sandbox.get("ScoreResult", key) is None
-        assert synced.status().closed
+        assert synced.status().consistent
 
 
 @pytest.mark.parametrize("take", ["theirs", "ours"])
@@ -293,7 +293,7 @@ def test_edited_here_gone_there(
             equal(ws, sandbox, key, value="ours", explanation="kept")
         else:
             assert ws.plexus.get("ScoreResult", key) is None
-            assert ws.status().closed
+            assert ws.status().consistent
     ((field, ours, theirs, how),) = rows(path, SETTLED)
     assert (field, theirs, how) == (None, None, f"rule: {take}" if rule else take)
     assert (json.loads(ours)["value"], json.loads(ours)["explanation"]) == ("ours", "kept")
@@ -323,7 +323,7 @@ def test_deleted_here_edited_there(
         if take == "ours":
             assert sandbox.get("ScoreResult", key) is None
             assert ws.plexus.get("ScoreResult", key) is None
-            assert ws.status().closed
+            assert ws.status().consistent
         else:
             equal(ws, sandbox, key, value="theirs")
     how = f"{take}, theirs" if take == "newest" else take
@@ -390,7 +390,7 @@ def test_an_id_that_is_taken(synced: Workspace, sandbox: Sandbox, path: Path, ta
         assert side is not None
         assert (side["name"], side["key"], side["description"]) == (take.capitalize(), "theirs", "there")
     assert rows(path, WAITING) == []
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_the_same_record_made_on_both_sides_is_one(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
