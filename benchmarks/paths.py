@@ -177,7 +177,7 @@ class Lab:
         told = StringIO()
         with _environment(self._environ), redirect_stdout(told), redirect_stderr(told), traced(walk):
             code = command_line.run(["--db", str(self._path), "sync", "plexus"])
-        if code != 0 or self._ours.status().remotes["plexus"].waiting:
+        if code != 0 or self._ours.status().remotes["plexus"].pending:
             raise RuntimeError(f"syncer sync ended with {code}: {told.getvalue()[-500:]}")
 
     def _log_score(self) -> None:
@@ -185,8 +185,8 @@ class Lab:
 
     def _sent(self, workspace: Workspace) -> None:
         part = workspace.push("plexus").remotes["plexus"]
-        if part.waiting or not part.acked:
-            raise RuntimeError(f"{part.waiting} changes were not sent: {part.reason or part.notes}")
+        if part.pending or not part.acked:
+            raise RuntimeError(f"{part.pending} changes were not sent: {part.reason or part.notes}")
 
     def _workspace(self, path: Path) -> Workspace:
         return Workspace(config.load(path, environ=self._environ))

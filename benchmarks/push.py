@@ -88,7 +88,7 @@ def ours(upstream: Upstream, count: int, senders: int, seen: _Seen) -> float:
         with watched() as watch:
             report = Sync(ws.database).run([remote], pull=False)
         _note(seen, watch, upstream.traffic().since(before), count)
-        if report.remotes["plexus"].waiting:
+        if report.remotes["plexus"].pending:
             raise RuntimeError(f"{report.remotes['plexus'].waiting} changes stayed behind")
         return watch.wall_s
 

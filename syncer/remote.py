@@ -34,12 +34,12 @@ def op_named(name: str) -> str:
 
 
 class State(StrEnum):
-    """Where a waiting change stands. Leaving the outbox is not a state but a door of the ledger."""
+    """Where a waiting change stands. How a change left the outbox is not a state but its outcome in the ledger."""
 
     PENDING = "pending"
     SENDING = "sending"
     AMBIGUOUS = "ambiguous"
-    PARKED = "parked"
+    REJECTED = "rejected"
     CONFLICT = "conflict"
 
 

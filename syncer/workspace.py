@@ -102,7 +102,7 @@ class Insight:
     def explain(self, *record: str | int) -> dict[str, Any]:
         """Why a record stands as it does: ``explain("plexus", "Item", key)``, or the number of a change of it.
 
-        ``{"remote", "model", "key", "aliases", "exists", "waiting", "change", "last_pushed_at", "last_pulled_at",
+        ``{"remote", "model", "key", "aliases", "exists", "pending", "change", "last_pushed_at", "last_pulled_at",
         "model_pulled_at"}``; what waits comes with its values, every attempt that failed, and its ``reasons``, what decides
         first, each with the commands that help. Raises: RecordNotFound, UsageError.
         """
@@ -348,7 +348,7 @@ class Workspace(Insight):
     def retry(self, *seqs: int) -> list[int]:
         """Make waiting changes due now, whatever state they are in. Returns the numbers they wait under now.
 
-        A parked change is sent anew from the row as it is now; one in conflict is sent over the remote's values.
+        A rejected change is sent anew from the row as it is now; one in conflict is sent over the remote's values.
         """
         return manage.retry(self.database, self._models, seqs)
 
@@ -410,7 +410,7 @@ class Workspace(Insight):
             for name, changes in waiting.items():
                 hint = f": {known[name].hint}" if name in known else ""
                 note = f"{name} is not installed{hint}; its changes stay here, nothing is lost"
-                report.remotes[name] = RemoteReport(name, waiting=changes, notes=[note], skipped=True)
+                report.remotes[name] = RemoteReport(name, pending=changes, notes=[note], skipped=True)
         return report
 
     def _remembered(self) -> Mapping[str, Mapping[str, Model]]:

@@ -78,26 +78,26 @@ def test_holds_two_accounts(reader: Reader) -> None:
 def test_is_mostly_synced_and_closes(reader: Reader) -> None:
     """Most changes were really sent, and every change is accounted for."""
     found = status.read(reader, ["plexus"])
-    assert found.closed
-    assert found.ledger["acked"] > 10 * found.live
+    assert found.consistent
+    assert found.ledger["acked"] > 10 * found.pending
     assert found.remotes["plexus"].last_push == "done"
 
 
 def test_shows_every_state_worth_showing(waiting: list[dict[str, Any]]) -> None:
-    """Creates, updates and a delete wait; one change is parked, one is in conflict, some wait behind others."""
+    """Creates, updates and a delete wait; one change is rejected, one is in conflict, some wait behind others."""
     plexus = [change for change in waiting if change["remote"] == "plexus" and change["state"] == "pending"]
     assert {change["op"] for change in plexus} == {"create", "update", "delete"}
     assert {change["remote"] for change in waiting} == set(registry.names())
-    assert [change["model"] for change in waiting if change["state"] == "parked"] == ["User"]
+    assert [change["model"] for change in waiting if change["state"] == "rejected"] == ["User"]
     assert [change["model"] for change in waiting if change["state"] == "conflict"] == ["Scorecard"]
-    assert {change["state"] for change in waiting} == {"pending", "parked", "conflict"}
+    assert {change["state"] for change in waiting} == {"pending", "rejected", "conflict"}
 
 
-def test_says_why_a_change_is_parked(waiting: list[dict[str, Any]]) -> None:
+def test_says_why_a_change_is_rejected(waiting: list[dict[str, Any]]) -> None:
     """The refusal is in the remote's own words, and the record that needs the refused one waits behind it."""
-    parked = next(change for change in waiting if change["state"] == "parked")
-    assert parked["reason"] == "Not Authorized to access createUser on type Mutation"
-    assert [change["model"] for change in waiting if change["blocked_by"] == parked["seq"]] == ["Evaluation"]
+    rejected = next(change for change in waiting if change["state"] == "rejected")
+    assert rejected["reason"] == "Not Authorized to access createUser on type Mutation"
+    assert [change["model"] for change in waiting if change["blocked_by"] == rejected["seq"]] == ["Evaluation"]
 
 
 def test_keeps_both_values_of_a_conflict(reader: Reader, waiting: list[dict[str, Any]]) -> None:

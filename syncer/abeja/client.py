@@ -115,7 +115,7 @@ class APIClient(BaseAPIClient):
         if row is None:
             return shapes.run(self._fetched(place), None)
         self._require_home(row, place)
-        refusal = responses.read(stands.code, stands.reason) if stands and stands.state is State.PARKED else None
+        refusal = responses.read(stands.code, stands.reason) if stands and stands.state is State.REJECTED else None
         if refusal is not None:
             raise refusal
         if stands is None and row["status"] not in FINAL_STATES:

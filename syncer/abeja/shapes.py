@@ -21,7 +21,7 @@ Run = dict[str, Any]
 def run(row: Row, standing: Standing | None) -> Run:
     """A run. Beside the platform's keys it has ``sync``: how far it came on its way there.
 
-    ``{"state": "synced" or that of the change ("pending", "sending", "ambiguous", "parked"), "op_id": the change's key or
+    ``{"state": "synced" or that of the change ("pending", "sending", "ambiguous", "rejected"), "op_id": the change's key or
     None, "error": {"code", "reason"} of the last failure or None}``.
     """
     seen = {**json_decoded(row.get("extra") or "{}"), **to_python(RUN, row)}

@@ -44,7 +44,7 @@ SELECT i.external_id AS call, s.name AS score, r.value, json_extract(p.payload, 
        json_extract(a.user_env_vars, '$.SHARD') AS shard, a.status AS run
 FROM plexus_score_result r JOIN plexus_item i ON i.id = r.item_id JOIN plexus_score s ON s.id = r.score_id
 JOIN prefactor_agent_span p ON p.id = json_extract(r.metadata, '$.span_id')
-LEFT JOIN id_map m ON m.remote = 'abeja' AND m.local_id = json_extract(r.metadata, '$.run_id')
+LEFT JOIN _id_map m ON m.remote = 'abeja' AND m.local_id = json_extract(r.metadata, '$.run_id')
 JOIN abeja_run a ON a.run_id = coalesce(m.remote_id, json_extract(r.metadata, '$.run_id'))
 WHERE i.external_id = (SELECT min(external_id) FROM plexus_item) ORDER BY s.name;""",
     ),

@@ -1,4 +1,4 @@
-"""``sample.db``: two accounts, most of it synced, some of it waiting, one change parked and one in conflict.
+"""``sample.db``: two accounts, most of it synced, some of it waiting, one change rejected and one in conflict.
 
 ``python -m syncer.demo.sample [PATH]`` builds it, always the same: time and ids are made here, and what is synced really
 went to a sandbox in this process, one request at a time.

@@ -214,7 +214,7 @@ class Story:
         self._say(f"  ({empty} more models are empty on both sides.)", "")
         total = sum(here for here, _ in found.rows.values())
         status = self.workspace.status()
-        doors = ", ".join(f"{n} {door}" for door, n in sorted(status.ledger.items()))
+        outcomes = ", ".join(f"{n} {outcome}" for outcome, n in sorted(status.ledger.items()))
         before = self.effects.applied()
         again = self.troupe.run("sync")
         sent = self.effects.applied() - before
@@ -229,8 +229,8 @@ class Story:
                 f"nothing doubled: {total} records, each made once by the log of its platform",
                 found.doubled,
             ),
-            Check(status.live == 0, f"the outbox is empty ({status.live} waiting)"),
-            Check(status.closed, f"the ledger closes: {status.enqueued} changes written = {doors}"),
+            Check(status.pending == 0, f"the outbox is empty ({status.pending} waiting)"),
+            Check(status.consistent, f"the ledger closes: {status.enqueued} changes written = {outcomes}"),
             Check(again.code == sent == requests == 0, f"another sync sends nothing (exit code {again.code})", [again.err]),
         ]
         return self._end(judged(checks, self._echo))

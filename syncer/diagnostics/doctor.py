@@ -115,7 +115,7 @@ def _ledger(reader: Reader) -> Finding:
         text = f"the ledger does not close: {gone:+,} changes are unaccounted for"
         text += f"; numbers of which nothing is there: {holes}" if holes else ""
         return Finding("records", "ledger", FAIL, text, hints.damaged(reader.path))
-    return Finding("records", "ledger", OK, "closes: every change ever accepted waits or left by a door")
+    return Finding("records", "ledger", OK, "closes: every change ever accepted is pending or has an outcome")
 
 
 def _rowless(reader: Reader) -> Finding:

@@ -11,11 +11,11 @@ from syncer.store.reader import Reader
 from syncer.store.rescue import ledger
 
 _ORPHANS = (
-    "SELECT b.remote, count(*) FROM base AS b WHERE NOT EXISTS"
+    "SELECT b.remote, count(*) FROM _base AS b WHERE NOT EXISTS"
     " (SELECT 1 FROM outbox AS o WHERE o.remote = b.remote AND o.model = b.model AND o.key = b.key) GROUP BY b.remote"
 )
 _SENDING = (
-    "SELECT o.remote, count(*) FROM outbox AS o LEFT JOIN remote_state AS s ON s.remote = o.remote"
+    "SELECT o.remote, count(*) FROM outbox AS o LEFT JOIN _remote_state AS s ON s.remote = o.remote"
     " WHERE o.state = 'sending' AND (s.lease_owner IS NULL OR s.lease_until < ?) GROUP BY o.remote"
 )
 
@@ -41,7 +41,7 @@ class Rowless:
 
 
 def unaccounted(reader: Reader) -> int:
-    """How many changes were accepted but neither wait nor left by a door of the ledger."""
+    """How many changes were accepted but neither wait nor have an outcome in the ledger."""
     row = reader.one(ledger.GAP)
     return int(row[0]) if row else 0
 

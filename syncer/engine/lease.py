@@ -116,8 +116,10 @@ _r = SYNC_RUN.c
 _LAST = Statement(
     sa.select(_r.ended_at).where(_r.remote == sa.bindparam("r"), _r.ended_at.is_not(None)).order_by(_r.id.desc()).limit(1)
 )
-_DUE = Statement(sa.select(_o.seq, _o.due_at).where(_o.remote == sa.bindparam("r"), _o.due_at > sa.bindparam("now")))
-_MOVE = Statement(OUTBOX.update().where(_o.seq == sa.bindparam("s")).values(due_at=sa.bindparam("d")))
+_DUE = Statement(
+    sa.select(_o.seq, _o.next_attempt_at).where(_o.remote == sa.bindparam("r"), _o.next_attempt_at > sa.bindparam("now"))
+)
+_MOVE = Statement(OUTBOX.update().where(_o.seq == sa.bindparam("s")).values(next_attempt_at=sa.bindparam("d")))
 _TRIED = Statement(
     OUTBOX.update()
     .where(_o.remote == sa.bindparam("r"), _o.attempted_at > sa.bindparam("now"))
@@ -139,8 +141,8 @@ def set_right(tx: Transaction, remote: str, seen: str | None) -> float:
     if back.total_seconds() < NOTICED_S:
         return 0.0
     at = clock.stored(now)
-    for seq, due_at in tx.all(_DUE, {"r": remote, "now": at}):
-        tx.run(_MOVE, {"s": seq, "d": _moved(due_at, back, now)})
+    for seq, next_attempt_at in tx.all(_DUE, {"r": remote, "now": at}):
+        tx.run(_MOVE, {"s": seq, "d": _moved(next_attempt_at, back, now)})
     for (until,) in tx.all(_HELD, {"r": remote, "now": at}):
         tx.run(_MOVE_HOLD, {"r": remote, "u": _moved(until, back, now)})
     tx.run(_TRIED, {"r": remote, "now": at})

@@ -29,7 +29,7 @@ class Dropped:
 
 
 def retry(database: Database, models: Models, seqs: Sequence[int]) -> list[int]:
-    """Make changes due now. A parked one is sent anew from the row as it is; one in conflict goes over the remote's value.
+    """Make changes due now. A rejected one is sent anew from the row as it is; one in conflict goes over the remote's value.
 
     Returns the numbers they wait under now. Raises: RecordNotFound for a number that waits no more.
     """

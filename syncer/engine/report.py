@@ -27,12 +27,12 @@ def unwatched(_: Progress) -> None:
 
 @dataclass(slots=True)
 class Pulled:
-    """Rows of one model. ``removed``: their records are gone on the remote."""
+    """Rows of one model. ``local_edits_kept``: rows with edits that are not sent yet. ``removed``: gone on the remote."""
 
     added: int = 0
     changed: int = 0
     unchanged: int = 0
-    held: int = 0
+    local_edits_kept: int = 0
     removed: int = 0
 
 
@@ -40,25 +40,26 @@ class Pulled:
 class RemoteReport:
     """One remote's part of a run.
 
-    ``acked``: changes now on the remote. ``parked``, ``conflicts``: changes of this run that need a person. ``later``: sent,
-    and to be sent again. ``blocked``: wait behind another change. ``kept``: stay here, the deployment having no such model.
-    ``checked``: what a look at some of the pushed records found. ``waiting``, ``attention``: what the outbox holds now.
-    ``unswept``: models of which so many records are gone that nothing was removed here.
+    ``acked``: changes now on the remote. ``rejected``, ``conflicts``: changes of this run that need a person.
+    ``will_retry``: sent, and to be sent again. ``blocked``: wait behind another change. ``unsupported``: stay
+    here, because this server has no such model.
+    ``checked``: what a look at some of the pushed records found. ``pending``, ``attention``: what the outbox holds now.
+    ``deletions_not_checked``: models of which so many records are gone that nothing was removed here.
     ``stopped``: code of what ended the run early; ``reason`` and ``hint`` in words.
     """
 
     remote: str
     acked: int = 0
-    parked: int = 0
+    rejected: int = 0
     conflicts: int = 0
-    later: int = 0
+    will_retry: int = 0
     blocked: int = 0
-    kept: int = 0
+    unsupported: int = 0
     requests: int = 0
-    waiting: int = 0
+    pending: int = 0
     attention: int = 0
-    unswept: int = 0
-    next_due_at: str | None = None
+    deletions_not_checked: int = 0
+    next_attempt_at: str | None = None
     pulled: dict[str, Pulled] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     checked: str | None = None
@@ -70,9 +71,9 @@ class RemoteReport:
     @property
     def exit_code(self) -> int:
         """4 when something is to be tried later, 3 when a person must look, else 0."""
-        if self.stopped or self.later or (self.skipped and self.waiting):
+        if self.stopped or self.will_retry or (self.skipped and self.pending):
             return 4
-        return 3 if self.attention or self.unswept else 0
+        return 3 if self.attention or self.deletions_not_checked else 0
 
     def stop(self, code: str, reason: str, hint: str | None = None) -> None:
         """Note what ended the run early; the first reason stays."""

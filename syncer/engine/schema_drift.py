@@ -23,7 +23,7 @@ from syncer.outbox.queue import SENDABLE, names
 from syncer.remote import FIELD_NOT_DEPLOYED, NOT_DEPLOYED, Change, Difference, Receipt, Remote, Varying
 from syncer.schema.model import Model
 from syncer.store.database import Database, Statement, Transaction
-from syncer.store.schema import DEPLOYED, OUTBOX
+from syncer.store.schema import OUTBOX, SCHEMA_DRIFT
 
 _FRESH_S = 86_400.0
 _LOG = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Deployment:
         if not isinstance(remote, Varying) or not (remote.differences or self._learned):
             return
         kept = self._database.read(lambda tx: kept_fields(tx, remote.name))
-        report.kept += sum(n for n, _ in kept.values())
+        report.unsupported += sum(n for n, _ in kept.values())
         fields = {f"{model}.{field}": n for model, (_, by_field) in kept.items() for field, n in by_field.items()}
         if fields:
             many = ", ".join(f"{name} ({n:,})" for name, n in fields.items())
@@ -134,12 +134,12 @@ def sentences(
     return said
 
 
-_d = DEPLOYED.c
-_AT = (_d.remote == sa.bindparam("r"), _d.place == sa.bindparam("p"))
+_d = SCHEMA_DRIFT.c
+_AT = (_d.remote == sa.bindparam("r"), _d.endpoint == sa.bindparam("p"))
 _KNOWN = Statement(sa.select(_d.model, _d.field, _d.kind, _d.seen_at).where(*_AT).order_by(_d.model, _d.kind, _d.field))
-_FORGET = Statement(DEPLOYED.delete().where(*_AT))
+_FORGET = Statement(SCHEMA_DRIFT.delete().where(*_AT))
 _ADD = Statement(
-    DEPLOYED.insert().values({n: sa.bindparam(n) for n in ("remote", "place", "model", "field", "kind", "seen_at")})
+    SCHEMA_DRIFT.insert().values({n: sa.bindparam(n) for n in ("remote", "endpoint", "model", "field", "kind", "seen_at")})
 )
 _BY_FIELD = ("unknown", "absent", "unsent", "demanded")
 _WHOLE = "nowhere"
@@ -163,7 +163,9 @@ def remember(tx: Transaction, remote: str, place: str, differences: Mapping[str,
     """Let ``differences`` be all that is known of the deployment at ``place``."""
     tx.run(_FORGET, (remote, place))
     rows = [(model, field, kind) for model, found in differences.items() for field, kind in _findings(found)]
-    named = [{"model": m, "field": f, "kind": k, "remote": remote, "place": place, "seen_at": seen_at} for m, f, k in rows]
+    named = [
+        {"model": m, "field": f, "kind": k, "remote": remote, "endpoint": place, "seen_at": seen_at} for m, f, k in rows
+    ]
     tx.many(_ADD, [_ADD.ordered(row) for row in named])
 
 
@@ -178,7 +180,7 @@ _TOLD = Statement(
     sa.select(_o.model)
     .where(_o.remote == sa.bindparam("remote"), _o.model.in_(_MODELS), _o.code == NOT_DEPLOYED, SENDABLE)
     .group_by(_o.model)
-    .having(sa.func.max(_o.due_at) > sa.bindparam("now"), sa.func.count() == sa.func.count(_o.due_at))
+    .having(sa.func.max(_o.next_attempt_at) > sa.bindparam("now"), sa.func.count() == sa.func.count(_o.next_attempt_at))
 )
 _COUNTED = Statement(
     sa.select(_o.model, sa.func.count())
@@ -193,7 +195,7 @@ _AGAIN = Statement(
         _o.model.in_(_MODELS),
         sa.or_(_o.code == NOT_DEPLOYED, _o.code == FIELD_NOT_DEPLOYED),
     )
-    .values(due_at=None)
+    .values(next_attempt_at=None)
 )
 _KEPT_FIELDS = Statement(
     sa.select(_o.model, _o.fields, sa.func.count())
@@ -271,7 +273,7 @@ class Lacking:
     def tell(self, report: RemoteReport) -> None:
         """Say in ``report`` what stays here, in one note."""
         found = self._database.read(lambda tx: counted(tx, self._remote.name, self._models)) if self._models else {}
-        report.kept = sum(found.values())
+        report.unsupported = sum(found.values())
         if found:
             many = ", ".join(f"{model} ({n:,})" for model, n in found.items())
             report.notes.append(f"this deployment of {self._remote.name} lacks models whose changes stay here: {many}")

@@ -165,7 +165,7 @@ class Sync:
                     lease.renew(tx)
                     lease.hold(tx, clock.after(exc.retry_after_s), exc.sentence)
         counts: dict[str, object] = (
-            {name: getattr(part, name) for name in ("acked", "parked", "conflicts", "blocked", "requests")}
+            {name: getattr(part, name) for name in ("acked", "rejected", "conflicts", "blocked", "requests")}
             if kind == "push"
             else {name: asdict(pulled) for name, pulled in part.pulled.items()}
         )
@@ -174,9 +174,9 @@ class Sync:
 
     def _left(self, remote: Remote, part: RemoteReport, pushed: bool) -> None:
         def look(tx: Transaction) -> None:
-            part.waiting = stats.count(tx, remote.name)
+            part.pending = stats.count(tx, remote.name)
             part.attention = stats.count_attention(tx, remote.name)
-            part.later = stats.count_tried(tx, remote.name) if pushed else 0
-            part.next_due_at = stats.next_due(tx, remote.name, clock.stored_now())
+            part.will_retry = stats.count_tried(tx, remote.name) if pushed else 0
+            part.next_attempt_at = stats.next_due(tx, remote.name, clock.stored_now())
 
         self._database.read(look)

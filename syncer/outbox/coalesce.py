@@ -38,10 +38,10 @@ def verdict(
     """Judge a new ``op`` on a record whose last waiting change is given; ``sent``: it has been on the wire at least once.
 
     A change that may be applied (sending, ambiguous) or that waits for a person (conflict) is never touched. One that is
-    surely not applied (pending, parked) is taken over by the new one. An action of the model's own always queues, unless it
-    ``folds`` into a create that was never sent.
+    surely not applied (pending, rejected) is taken over by the new one. An action of the model's own always queues, unless
+    it ``folds`` into a create that was never sent.
     """
-    if earlier_state not in (State.PENDING, State.PARKED) or earlier_op not in (Op.CREATE, Op.UPDATE):
+    if earlier_state not in (State.PENDING, State.REJECTED) or earlier_op not in (Op.CREATE, Op.UPDATE):
         return Verdict(Fate.STAYS, op, fields)
     if op not in (Op.CREATE, Op.UPDATE, Op.DELETE) and (earlier_op != Op.CREATE or sent or not folds):
         return Verdict(Fate.STAYS, op, fields)

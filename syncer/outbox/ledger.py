@@ -3,10 +3,10 @@
 Lists and reads of a remote may not show yet what has only just left.
 
 Pruning removes what the file remembers of things long done, and only its count is kept. Nothing
-that waits is touched, nor what it needs. A ledger line leaves its door and its number behind as one
-more in ``pruned``, in the transaction that removes it, so that the ledger closes after any crash;
-and one of a create that was acknowledged leaves the record's key in ``made``, without which
-``verify`` could not tell what was made here.
+that waits is touched, nor what it needs. A ledger line leaves its outcome and its number behind as one
+more in ``_pruned``, in the transaction that removes it, so that the ledger closes after any crash;
+and one of a create that was acknowledged leaves the record's key in ``_created_here``, without which
+``verify`` could not tell what was created here.
 
 Source: docs/remotes/plexus.md#consistency
 """
@@ -24,10 +24,10 @@ from syncer import clock
 from syncer.remote import Op
 from syncer.schema.model import Model
 from syncer.store.database import Database, Statement, Transaction
-from syncer.store.schema import ATTEMPT, CONFLICT, EVENT, LEDGER, MADE, OUTBOX, PRUNED, SYNC_RUN
+from syncer.store.schema import ATTEMPT, CONFLICT, CREATED_HERE, EVENT, LEDGER, OUTBOX, PRUNED, SYNC_RUN
 
 _l = LEDGER.c
-_m = MADE.c
+_m = CREATED_HERE.c
 _later = LEDGER.alias("later")
 _listed = sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)
 _going = _l.seq.in_(sa.select(sa.func.json_each(sa.bindparam("seqs")).table_valued("value").c.value))
@@ -36,7 +36,7 @@ _DELETED = sa.exists().where(
     _later.c.model == _l.model,
     _later.c.key == _l.key,
     _later.c.op == Op.DELETE,
-    _later.c.door == "acked",
+    _later.c.outcome == "acked",
     _later.c.seq > _l.seq,
 )
 _HERE = Statement(
@@ -46,26 +46,28 @@ _HERE = Statement(
         _l.model == sa.bindparam("m"),
         _l.key.in_(_listed),
         _l.op == Op.CREATE,
-        _l.door == "acked",
+        _l.outcome == "acked",
     )
     .order_by(_l.left_at)
 )
 _PRUNED = Statement(
-    sa.select(_m.key, _m.made_at).where(_m.remote == sa.bindparam("r"), _m.model == sa.bindparam("m"), _m.key.in_(_listed))
+    sa.select(_m.key, _m.acked_at).where(_m.remote == sa.bindparam("r"), _m.model == sa.bindparam("m"), _m.key.in_(_listed))
 )
 _FORGET = Statement(
-    MADE.delete().where(
+    CREATED_HERE.delete().where(
         sa.tuple_(_m.remote, _m.model, _m.key).in_(
-            sa.select(_l.remote, _l.model, _l.key).where(_going, _l.op == Op.DELETE, _l.door == "acked")
+            sa.select(_l.remote, _l.model, _l.key).where(_going, _l.op == Op.DELETE, _l.outcome == "acked")
         )
     )
 )
 _KEEP = Statement(
-    MADE.insert()
+    CREATED_HERE.insert()
     .prefix_with("OR REPLACE")
     .from_select(
-        ["remote", "model", "key", "made_at"],
-        sa.select(_l.remote, _l.model, _l.key, _l.left_at).where(_going, _l.op == Op.CREATE, _l.door == "acked", ~_DELETED),
+        ["remote", "model", "key", "acked_at"],
+        sa.select(_l.remote, _l.model, _l.key, _l.left_at).where(
+            _going, _l.op == Op.CREATE, _l.outcome == "acked", ~_DELETED
+        ),
     )
 )
 
@@ -96,7 +98,7 @@ def _creates(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 _WAITING = Statement(sa.select(OUTBOX.c.idem_key, OUTBOX.c.seq, OUTBOX.c.key).where(*_creates(OUTBOX)))
-_ACKED_BY_KEY = Statement(sa.select(LEDGER.c.idem_key, LEDGER.c.key).where(*_creates(LEDGER), LEDGER.c.door == "acked"))
+_ACKED_BY_KEY = Statement(sa.select(LEDGER.c.idem_key, LEDGER.c.key).where(*_creates(LEDGER), LEDGER.c.outcome == "acked"))
 
 
 def waiting(tx: Transaction, model: Model, idem_keys: Iterable[str]) -> dict[str, tuple[int, str]]:
@@ -118,7 +120,7 @@ _RECENTLY_ACKED = Statement(
         _l.model == sa.bindparam("m"),
         _l.key.in_(sa.select(sa.func.json_each(sa.bindparam("keys")).table_valued("value").c.value)),
         _l.left_at >= sa.bindparam("since"),
-        _l.door == "acked",
+        _l.outcome == "acked",
     )
     .order_by(_l.seq)
 )
@@ -168,7 +170,7 @@ _waits = OUTBOX.c.seq
 _IDS = sa.select(sa.func.json_each(sa.bindparam("ids")).table_valued("value").c.value)
 _later_run = SYNC_RUN.alias("later")
 _DOOR = Statement(
-    sa.select(_l.seq, _l.door)
+    sa.select(_l.seq, _l.outcome)
     .where(
         _l.seq > _after,
         _l.left_at < _before,
@@ -197,10 +199,10 @@ _FIND = {
 }
 _REMOVE = {name: Statement(table.delete().where(table.c.id.in_(_IDS))) for name, (table, _) in _OLD.items()}
 _LEAVE = Statement(LEDGER.delete().where(_l.seq.in_(_IDS)))
-_COUNT = Statement(PRUNED.insert().values(door=sa.bindparam("d"), changes=0, highest=0).prefix_with("OR IGNORE"))
+_COUNT = Statement(PRUNED.insert().values(outcome=sa.bindparam("d"), changes=0, highest=0).prefix_with("OR IGNORE"))
 _ADD = Statement(
     PRUNED.update()
-    .where(PRUNED.c.door == sa.bindparam("d"))
+    .where(PRUNED.c.outcome == sa.bindparam("d"))
     .values(changes=PRUNED.c.changes + sa.bindparam("n"), highest=sa.func.max(PRUNED.c.highest, sa.bindparam("h")))
 )
 
@@ -246,7 +248,7 @@ def prune(database: Database, before: str, *, dry_run: bool = False) -> Pruned:
 
 
 def _found(tx: Transaction, name: str, before: str, after: int) -> list[tuple[int, str]]:
-    """Numbers of old lines behind ``after``, and the doors of those that are changes."""
+    """Numbers of old lines behind ``after``, and the outcomes of those that are changes."""
     rows = tx.all(_DOOR if name == "changes" else _FIND[name], {"before": before, "after": after})
     return [(int(row[0]), str(row[-1])) for row in rows]
 
@@ -258,8 +260,8 @@ def _removed(tx: Transaction, name: str, found: list[tuple[int, str]]) -> None:
     if name != "changes":
         tx.run(_REMOVE[name], listed)
         return
-    for door, n in Counter(door for _, door in found).items():
-        tx.run(_COUNT, {"d": door})
-        tx.run(_ADD, {"d": door, "n": n, "h": max(number for number, passed in found if passed == door)})
+    for outcome, n in Counter(outcome for _, outcome in found).items():
+        tx.run(_COUNT, {"d": outcome})
+        tx.run(_ADD, {"d": outcome, "n": n, "h": max(number for number, passed in found if passed == outcome)})
     keep(tx, listed["ids"])
     tx.run(_LEAVE, listed)

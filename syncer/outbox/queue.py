@@ -1,6 +1,6 @@
 """The outbox: append, claim, settle. Every function works inside the caller's transaction.
 
-A change leaves by one of three doors, each a row of ``ledger``: *acked*, *superseded* by a later
+A change leaves with one of three outcomes, each a row of ``ledger``: *acked*, *superseded* by a later
 change of the same record, *discarded* by a named act of the user. Since every change takes one
 number, the ledger closes: numbers given out = ledger + outbox.
 
@@ -55,7 +55,7 @@ _CLAIMABLE = Statement(
         _o.seq > sa.bindparam("after"),
         _o.remote == sa.bindparam("remote"),
         SENDABLE,
-        sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
+        sa.or_(_o.next_attempt_at.is_(None), _o.next_attempt_at <= sa.bindparam("now")),
         sa.or_(sa.bindparam("only").is_(None), _o.model.in_(_ONLY)),
         ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
     )
@@ -78,7 +78,7 @@ _SENDING = Statement(
         body_hash=sa.bindparam("h"),
         idem_key=sa.bindparam("i"),
         attempted_at=sa.bindparam("t"),
-        due_at=None,
+        next_attempt_at=None,
     )
 )
 _SETTLED = Statement(
@@ -86,7 +86,7 @@ _SETTLED = Statement(
     .where(_o.seq == sa.bindparam("s"))
     .values(
         state=sa.bindparam("st"),
-        due_at=sa.bindparam("d"),
+        next_attempt_at=sa.bindparam("d"),
         code=sa.bindparam("c"),
         reason=sa.bindparam("r"),
         attempts=_o.attempts - sa.bindparam("back"),
@@ -95,7 +95,9 @@ _SETTLED = Statement(
 _THAWED = Statement(
     OUTBOX.update()
     .where(_o.seq == sa.bindparam("s"))
-    .values(state=State.PENDING, body=None, body_hash=None, idem_key=sa.bindparam("i"), attempted_at=None, due_at=None)
+    .values(
+        state=State.PENDING, body=None, body_hash=None, idem_key=sa.bindparam("i"), attempted_at=None, next_attempt_at=None
+    )
 )
 _INTERRUPTED = Statement(
     OUTBOX.update()
@@ -103,7 +105,7 @@ _INTERRUPTED = Statement(
     .values(state=State.AMBIGUOUS, code="interrupted", reason="the sync stopped before an answer came")
 )
 _LEDGER_COLUMNS = [
-    "seq", "remote", "model", "key", "op", "fields", "door", "by_seq", "attempts", "created_at", "left_at",
+    "seq", "remote", "model", "key", "op", "fields", "outcome", "by_seq", "attempts", "created_at", "left_at",
     "idem_key", "body_hash", "reason",
 ]  # fmt: skip
 _LEAVE = Statement(
@@ -111,7 +113,7 @@ _LEAVE = Statement(
         _LEDGER_COLUMNS,
         sa.select(
             _o.seq, _o.remote, _o.model, _o.key, _o.op, _o.fields,
-            sa.bindparam("door"), sa.bindparam("by"), _o.attempts, _o.created_at, sa.bindparam("now"),
+            sa.bindparam("outcome"), sa.bindparam("by"), _o.attempts, _o.created_at, sa.bindparam("now"),
             _o.idem_key, _o.body_hash, sa.bindparam("why"),
         ).where(_o.seq.in_(_SEQS)),
     )
@@ -133,7 +135,7 @@ class Last:
     @property
     def takes_edits(self) -> bool:
         """True when an edit now is folded into this change instead of queueing behind it."""
-        return self.state in (State.PENDING, State.PARKED) and self.op in (Op.CREATE, Op.UPDATE)
+        return self.state in (State.PENDING, State.REJECTED) and self.op in (Op.CREATE, Op.UPDATE)
 
 
 def last(tx: Transaction, model: Model, key: str) -> Last | None:
@@ -259,13 +261,16 @@ def settle(
     seq: int,
     state: State,
     *,
-    due_at: str | None = None,
+    next_attempt_at: str | None = None,
     code: str = "",
     reason: str = "",
     spent: bool = True,
 ) -> None:
     """Put a change that stays into ``state``. ``spent=False`` gives the attempt back."""
-    tx.run(_SETTLED, {"s": seq, "st": str(state), "d": due_at, "c": code, "r": reason[:2000], "back": 0 if spent else 1})
+    tx.run(
+        _SETTLED,
+        {"s": seq, "st": str(state), "d": next_attempt_at, "c": code, "r": reason[:2000], "back": 0 if spent else 1},
+    )
 
 
 def thaw(tx: Transaction, seq: int, idem_key: str | None = None) -> None:
@@ -276,10 +281,10 @@ def thaw(tx: Transaction, seq: int, idem_key: str | None = None) -> None:
     tx.run(_THAWED, {"s": seq, "i": idem_key or ids.new_key()})
 
 
-def leave(tx: Transaction, seqs: Sequence[int], door: str, *, by: int | None = None, why: str | None = None) -> None:
-    """Move changes to the ledger through ``door``."""
+def leave(tx: Transaction, seqs: Sequence[int], outcome: str, *, by: int | None = None, why: str | None = None) -> None:
+    """Move changes to the ledger with this ``outcome``."""
     listed = json.dumps(list(seqs))
-    tx.must(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why}, len(set(seqs)))
+    tx.must(_LEAVE, {"seqs": listed, "outcome": outcome, "by": by, "now": clock.stored_now(), "why": why}, len(set(seqs)))
     tx.must(_REMOVE, {"seqs": listed}, len(set(seqs)))
 
 
@@ -292,7 +297,7 @@ _UNSENT_UPSERTS = Statement(
         _o.fields.is_not(None),
         _o.body.is_(None),
         _o.state == State.PENDING,
-        sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
+        sa.or_(_o.next_attempt_at.is_(None), _o.next_attempt_at <= sa.bindparam("now")),
         ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
     )
     .order_by(_o.seq)
@@ -320,7 +325,7 @@ _UNSENT_DELETES = Statement(
         _o.op == Op.DELETE,
         _o.body.is_(None),
         _o.state == State.PENDING,
-        sa.or_(_o.due_at.is_(None), _o.due_at <= sa.bindparam("now")),
+        sa.or_(_o.next_attempt_at.is_(None), _o.next_attempt_at <= sa.bindparam("now")),
         ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
     )
     .order_by(_o.seq)
@@ -338,7 +343,7 @@ _GIVEN_UP = Statement(
         _l.remote == sa.bindparam("r"),
         _l.model == sa.bindparam("m"),
         _l.op == Op.DELETE,
-        _l.door == "discarded",
+        _l.outcome == "discarded",
         _l.left_at >= sa.bindparam("since"),
         _l.key.in_(_KEYS),
     )

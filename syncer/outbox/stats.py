@@ -11,15 +11,15 @@ from syncer.store.schema import LEDGER, OUTBOX, PRUNED
 
 _o = OUTBOX.c
 _ahead = OUTBOX.alias("ahead")
-_STUCK = sa.or_(_o.state == State.PARKED, _o.state == State.CONFLICT)
+_STUCK = sa.or_(_o.state == State.REJECTED, _o.state == State.CONFLICT)
 # What the deployment has no place for is asked about again some day, but nobody waits for it.
 _PLACED = sa.or_(_o.code.is_(None), sa.and_(_o.code != NOT_DEPLOYED, _o.code != FIELD_NOT_DEPLOYED))
 _NEXT_DUE = Statement(
-    sa.select(sa.func.min(_o.due_at)).where(
+    sa.select(sa.func.min(_o.next_attempt_at)).where(
         _o.remote == sa.bindparam("remote"),
         SENDABLE,
         _PLACED,
-        _o.due_at > sa.bindparam("now"),
+        _o.next_attempt_at > sa.bindparam("now"),
         ~sa.exists().where(_ahead.c.model == _o.model, _ahead.c.key == _o.key, _ahead.c.seq < _o.seq),
     )
 )
@@ -30,7 +30,7 @@ _COUNT_ATTENTION = Statement(
 _COUNT_TRIED = Statement(
     sa.select(sa.func.count())
     .select_from(OUTBOX)
-    .where(_o.remote == sa.bindparam("remote"), SENDABLE, _PLACED, sa.or_(_o.attempts > 0, _o.due_at.is_not(None)))
+    .where(_o.remote == sa.bindparam("remote"), SENDABLE, _PLACED, sa.or_(_o.attempts > 0, _o.next_attempt_at.is_not(None)))
 )
 
 _LAST = Statement(
@@ -59,7 +59,7 @@ def count(tx: Transaction, remote: str) -> int:
 
 
 def count_attention(tx: Transaction, remote: str) -> int:
-    """How many of them wait for a person: parked or in conflict."""
+    """How many of them wait for a person: rejected or in conflict."""
     row = tx.one(_COUNT_ATTENTION, {"remote": remote})
     return int(row[0]) if row else 0
 
@@ -77,7 +77,7 @@ def count_sending(tx: Transaction, remote: str) -> int:
 
 
 def closes(tx: Transaction, last: int | None = None) -> bool:
-    """Whether every change ever accepted, or each of the ``last`` ones, waits or has left by a door of the ledger."""
+    """Whether every change ever accepted, or each of the ``last`` ones, waits or has an outcome in the ledger."""
     row = tx.one(_LAST)
     given = int(row[0]) if row else 0
     after = 0 if last is None else max(0, given - last)

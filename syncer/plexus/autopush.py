@@ -91,16 +91,16 @@ class Pusher:
         if self._said is not None:
             _log.info("plexus: early pushes work again")
         self._failures, self._said = 0, None
-        if ended() or part.next_due_at is None:
+        if ended() or part.next_attempt_at is None:
             return Next()
-        due_s = (clock.parsed(part.next_due_at) - clock.now()).total_seconds()
+        due_s = (clock.parsed(part.next_attempt_at) - clock.now()).total_seconds()
         return Next(max(_SHORTEST_S, due_s))
 
     def _pushed(self, ended: Callable[[], bool]) -> RemoteReport:
         while True:
             report = self._push("plexus", limit=_SLICE, wait_s=0, settings=self._settings)
             part = report.remotes["plexus"]
-            if ended() or part.stopped is not None or not part.acked or not part.waiting:
+            if ended() or part.stopped is not None or not part.acked or not part.pending:
                 return part
 
     def _failed(self, code: str, reason: str, *, again: bool) -> Next:

@@ -15,7 +15,7 @@ anything else known       anything else                      PrefactorApiError 4
 Rows are mappings by the API's field names without ``type``, times in stored form (see :mod:`syncer.clock`); functions that
 change one return only the fields that change. Naive datetimes mean UTC.
 
-Decided here: whether an active record may be cancelled is unsettled upstream, so it is accepted, sent as it is, and parked
+Decided here: whether an active record may be cancelled is unsettled upstream, so it is accepted, sent as it is, and rejected
 for all to see if refused. A status that is not known here forbids nothing, nor does a finished instance forbid spans: the
 API decides.
 

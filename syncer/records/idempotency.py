@@ -12,17 +12,17 @@ from syncer.errors import KeyReused
 from syncer.schema.model import Model
 from syncer.schema.values import dumps
 from syncer.store.database import Statement, Transaction
-from syncer.store.schema import CALLER_KEY
+from syncer.store.schema import IDEMPOTENCY_KEY
 
-_k = CALLER_KEY.c
+_k = IDEMPOTENCY_KEY.c
 _GET = Statement(
     sa.select(_k.model, _k.key, _k.fingerprint).where(_k.remote == sa.bindparam("r"), _k.idem_key == sa.bindparam("i"))
 )
 _ADD = Statement(
-    CALLER_KEY.insert().values({n: sa.bindparam(n) for n in ("remote", "idem_key", "model", "key", "fingerprint")})
+    IDEMPOTENCY_KEY.insert().values({n: sa.bindparam(n) for n in ("remote", "idem_key", "model", "key", "fingerprint")})
 )
 _REKEY = Statement(
-    CALLER_KEY.update()
+    IDEMPOTENCY_KEY.update()
     .where(_k.remote == sa.bindparam("r"), _k.model == sa.bindparam("m"), _k.key == sa.bindparam("old"))
     .values(key=sa.bindparam("new"))
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from syncer import clock, failpoints
-from syncer.errors import DatabaseError, NewerDatabase
+from syncer.errors import DatabaseError, DiskFull, NewerDatabase
 from syncer.install import upgrade_hint
 from syncer.store import version
 from syncer.store.database import Database
@@ -34,15 +36,36 @@ def initialise(path: Path, *, durability: str = "full") -> bool:
         return False
     asides.require_finished(path)
     created(path)
-    _to_head(path, durability)
+    _to("head", path, durability)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What an upgrade needs on the disk: ``bytes`` for the backup, which stays, and at most as much again while it runs."""
+
+    before: str
+    now: str
+    bytes: int
+    free: int
+
+
+def room(path: Path) -> Room | None:
+    """The room that :func:`upgrade` needs, and what is free; None when nothing is to be upgraded. Raises: DatabaseError."""
+    version.must_exist(path)
+    before = _revision(path)
+    if before is None or before >= version.head():
+        return None
+    with translating(path), reading(path) as connection:
+        (size,) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
+    return Room(before, version.head(), int(size), shutil.disk_usage(path.resolve().parent).free)
 
 
 def upgrade(path: Path) -> tuple[str, str, Path | None]:
     """Bring ``path`` to the newest schema: (revision before, revision now, backup or None when nothing was to do).
 
     All migrations are one transaction, so a failure leaves the file as it was; the backup stays. Raises:
-    NewerDatabase, NotOurDatabase, DatabaseError.
+    NewerDatabase, NotOurDatabase, DiskFull, DatabaseError.
     """
     version.must_exist(path)
     before = _revision(path)
@@ -57,16 +80,34 @@ def upgrade(path: Path) -> tuple[str, str, Path | None]:
             record=str(path),
             hint=upgrade_hint(),
         )
+    _require_room(path)
     kept = backups.kept(path, path.with_name(f"{path.name}.{before}.{_compact_now()}.bak"))
     failpoints.reached("backup-taken")
-    _to_head(path, "full")
+    _to("head", path, "full")
     return before, version.head(), kept
+
+
+def _require_room(path: Path) -> None:
+    """Raises: DiskFull where the backup cannot fit. What runs short later undoes itself: all of it is one transaction."""
+    needed = room(path)
+    if needed is not None and needed.free < needed.bytes:
+        raise DiskFull(
+            f"the backup needs {needed.bytes:,} bytes of disk space, and {needed.free:,} are free",
+            record=str(path),
+            hint="free some space, then repeat: syncer db upgrade",
+        )
 
 
 def advance(path: Path) -> None:
     """Bring a private copy to the newest schema, without a backup. Raises: DatabaseError."""
     if _revision(path) != version.head():
-        _to_head(path, "off")
+        _to("head", path, "off")
+
+
+def begin(path: Path, schema: str) -> None:
+    """Make an empty private file of an older ``schema``, for what was saved of such a file. Raises: DatabaseError."""
+    created(path)
+    _to(schema, path, "off")
 
 
 def _revision(path: Path) -> str | None:
@@ -78,7 +119,7 @@ def _compact_now() -> str:
     return clock.now().strftime("%Y%m%dT%H%M%S")
 
 
-def _to_head(path: Path, durability: str) -> None:
+def _to(schema: str, path: Path, durability: str) -> None:
     """Run the migrations in one transaction: all of them, or none."""
     from alembic import command
     from alembic.config import Config
@@ -98,7 +139,7 @@ def _to_head(path: Path, durability: str) -> None:
         ):
             connection.exec_driver_sql(f"PRAGMA application_id={version.APPLICATION_ID}")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, schema)
     except CommandError as exc:
         raise _not_upgraded(path, str(exc)) from exc
     except DBAPIError as exc:  # SQLAlchemy's wrapping of what SQLite said

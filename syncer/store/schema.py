@@ -32,9 +32,9 @@ OUTBOX = sa.Table(
     _text("key", null=False),
     _text("op", null=False),  # create, update, delete
     _text("fields"),  # JSON list of the fields an update sets; their values are the row's
-    _text("state", null=False),  # pending, sending, ambiguous, parked, conflict
+    _text("state", null=False),  # pending, sending, ambiguous, rejected, conflict
     sa.Column("attempts", sa.Integer, nullable=False),
-    _text("due_at"),  # NULL: now
+    _text("next_attempt_at"),  # NULL: now
     _text("created_at", null=False),
     _text("idem_key", null=False),  # goes with the body; a new body gets a new one
     _text("body"),  # what is sent, frozen at the first attempt
@@ -55,7 +55,7 @@ LEDGER = sa.Table(
     _text("key", null=False),
     _text("op", null=False),
     _text("fields"),
-    _text("door", null=False),  # acked, superseded, discarded
+    _text("outcome", null=False),  # acked, superseded, discarded
     sa.Column("by_seq", sa.Integer),  # the later change that took over a superseded one
     sa.Column("attempts", sa.Integer, nullable=False),
     _text("created_at", null=False),
@@ -67,26 +67,26 @@ LEDGER = sa.Table(
 sa.Index("ix_ledger_record", LEDGER.c.model, LEDGER.c.key)
 
 PRUNED = sa.Table(
-    "pruned",  # changes whose lines were removed from the ledger, so that it closes without them
+    "_pruned",  # changes whose lines were removed from the ledger, so that it closes without them
     METADATA,
-    sa.Column("door", sa.Text, primary_key=True),
+    sa.Column("outcome", sa.Text, primary_key=True),
     sa.Column("changes", sa.Integer, nullable=False),
     sa.Column("highest", sa.Integer, nullable=False),  # the largest of their numbers
     sqlite_with_rowid=False,
 )
 
-MADE = sa.Table(
-    "made",  # records whose acknowledged creates were pruned: that they were made here stays known
+CREATED_HERE = sa.Table(
+    "_created_here",  # records whose acknowledged creates were pruned: that they were created here stays known
     METADATA,
     sa.Column("remote", sa.Text, primary_key=True),
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
-    _text("made_at", null=False),  # when it was acknowledged
+    _text("acked_at", null=False),  # when it was acknowledged
     sqlite_with_rowid=False,
 )
 
 BASE = sa.Table(
-    "base",
+    "_base",
     METADATA,
     sa.Column("remote", sa.Text, primary_key=True),
     sa.Column("model", sa.Text, primary_key=True),
@@ -95,14 +95,14 @@ BASE = sa.Table(
     sqlite_with_rowid=False,
 )
 
-MARK = sa.Table(
-    "mark",
+CHECKPOINT = sa.Table(
+    "_checkpoint",
     METADATA,
     sa.Column("remote", sa.Text, primary_key=True),
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("scope", sa.Text, primary_key=True),  # hash of filter and partition
     _text("partition"),  # what the scope means, for people
-    _text("position"),  # where the next pull starts
+    _text("cursor"),  # where the next pull starts
     _text("token"),  # page token in the middle of a pull
     _text("highest"),  # largest cursor seen so far in the middle of a pull
     _text("started_at"),  # when the pull in the middle began, on the server's clock
@@ -129,7 +129,7 @@ CONFLICT = sa.Table(
 sa.Index("ix_conflict_record", CONFLICT.c.model, CONFLICT.c.key)
 
 ID_MAP = sa.Table(
-    "id_map",
+    "_id_map",
     METADATA,
     sa.Column("remote", sa.Text, primary_key=True),
     sa.Column("model", sa.Text, primary_key=True),
@@ -139,8 +139,8 @@ ID_MAP = sa.Table(
     sqlite_with_rowid=False,
 )
 
-CALLER_KEY = sa.Table(
-    "caller_key",
+IDEMPOTENCY_KEY = sa.Table(
+    "_idempotency_key",
     METADATA,
     sa.Column("remote", sa.Text, primary_key=True),
     sa.Column("idem_key", sa.Text, primary_key=True),
@@ -151,7 +151,7 @@ CALLER_KEY = sa.Table(
 )
 
 ATTEMPT = sa.Table(
-    "attempt",
+    "_attempt",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("seq", sa.Integer, nullable=False),  # the change it was an attempt of
@@ -166,24 +166,24 @@ ATTEMPT = sa.Table(
 sa.Index("ix_attempt_seq", ATTEMPT.c.seq)
 
 EVENT = sa.Table(
-    "event",
+    "_event",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True),
     _text("remote", null=False),
     _text("model", null=False),
     _text("key", null=False),
     _text("at", null=False),
-    _text("kind", null=False),  # pulled, merged, renamed, swept, repaired, taken
+    _text("kind", null=False),  # pulled, merged, renamed, swept, repaired, cascaded
     _text("fields"),  # JSON list
     _text("note"),
 )
 sa.Index("ix_event_model_key", EVENT.c.model, EVENT.c.key)
 
-DEPLOYED = sa.Table(
-    "deployed",  # how deployments differ from what is described
+SCHEMA_DRIFT = sa.Table(
+    "_schema_drift",  # how deployments differ from what is described
     METADATA,
     sa.Column("remote", sa.Text, primary_key=True),
-    sa.Column("place", sa.Text, primary_key=True),  # its address
+    sa.Column("endpoint", sa.Text, primary_key=True),  # its address
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("field", sa.Text, primary_key=True),  # empty: the model as a whole
     sa.Column("kind", sa.Text, primary_key=True),  # unknown, absent, unsent, demanded, nowhere
@@ -192,7 +192,7 @@ DEPLOYED = sa.Table(
 )
 
 REMOTE_STATE = sa.Table(
-    "remote_state",
+    "_remote_state",
     METADATA,
     sa.Column("remote", sa.Text, primary_key=True),
     sa.Column("fence", sa.Integer, nullable=False),  # rises with every lease; an old one may not commit

@@ -118,7 +118,7 @@ class RemoteContract:
         self.create(workspace.records(self.remote), upstream)
         assert (self._push(workspace).acked, self._waiting(workspace)) == (1, [])
         assert len(upstream.applied()) == 1
-        assert workspace.status().closed
+        assert workspace.status().consistent
         assert self._push(workspace).requests == 0
 
     def test_a_plan_says_what_a_push_does(self, workspace: Workspace, upstream: Any) -> None:
@@ -139,7 +139,7 @@ class RemoteContract:
                 clock.sleep(3600)
                 assert self._push(workspace, wait_s=600).acked == 1
         assert len(upstream.applied()) == 1
-        assert workspace.status().closed
+        assert workspace.status().consistent
 
     def test_a_server_error_that_applied_nothing_is_one_effect(self, workspace: Workspace, upstream: Any) -> None:
         """A 503 may have applied it or not: afterwards there is exactly one."""
@@ -247,7 +247,7 @@ class RemoteContract:
         assert self._waiting(workspace) == []
         workspace.pull(self.remote, full=True)
         assert records.get(self.model, key) is None
-        assert workspace.status().closed
+        assert workspace.status().consistent
 
     def _push(self, workspace: Workspace, **options: Any) -> RemoteReport:
         return workspace.push(self.remote, **options).remotes[self.remote]

@@ -27,9 +27,9 @@ Missing = Callable[[str], Sequence[str]]
 _ATTEMPT = ("seq", "number", "at", "ended_at", "outcome", "code", "reason", "request_id")
 _WAITING = "SELECT seq FROM outbox WHERE remote = ? AND model = ? AND key = ? ORDER BY seq"
 _TAKEN = "SELECT seq, by_seq FROM ledger WHERE by_seq IS NOT NULL AND seq < ? ORDER BY seq DESC"
-_PUSHED = "SELECT max(left_at) FROM ledger WHERE remote = ? AND model = ? AND key = ? AND door = 'acked'"
-_PULLED = "SELECT max(at) FROM event WHERE remote = ? AND model = ? AND key = ? AND kind IN ('pulled', 'merged')"
-_COMPLETE = "SELECT max(complete_at) FROM mark WHERE remote = ? AND model = ?"
+_PUSHED = "SELECT max(left_at) FROM ledger WHERE remote = ? AND model = ? AND key = ? AND outcome = 'acked'"
+_PULLED = "SELECT max(at) FROM _event WHERE remote = ? AND model = ? AND key = ? AND kind IN ('pulled', 'merged')"
+_COMPLETE = "SELECT max(complete_at) FROM _checkpoint WHERE remote = ? AND model = ?"
 
 
 def record(reader: Reader, models: Models, missing: Missing, remote: str, model: str, key: str) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def change(reader: Reader, models: Models, missing: Missing, seq: int) -> dict[s
 
 
 def _told(reader: Reader, models: Models, missing: Missing, named: Named, seq: int | None) -> dict[str, Any]:
-    """``{"remote", "model", "key", "aliases", "exists", "waiting": [...], "change", "last_pushed_at", ...}``.
+    """``{"remote", "model", "key", "aliases", "exists", "pending": [...], "change", "last_pushed_at", ...}``.
 
-    Each that waits is what :func:`view.change` gives, with values as callers see them, its ``attempts_made`` and, what
+    Each pending change is what :func:`view.change` gives, with values as callers see them, its ``attempts_made`` and, what
     decides first, its ``reasons``. ``exists``: whether the file has a row of it.
     """
     model = named.model
@@ -61,7 +61,7 @@ def _told(reader: Reader, models: Models, missing: Missing, named: Named, seq: i
         "key": named.key,
         "aliases": list(named.keys[1:]),
         "exists": lookup.row_of(reader, model, named.key) is not None,
-        "waiting": [_waiting(reader, models, model, number, found) for number in waiting],
+        "pending": [_pending(reader, models, model, number, found) for number in waiting],
         "change": gone,
         "last_pushed_at": _latest(reader, _PUSHED, here, named.keys),
         "last_pulled_at": _latest(reader, _PULLED, here, named.keys),
@@ -69,7 +69,7 @@ def _told(reader: Reader, models: Models, missing: Missing, named: Named, seq: i
     }
 
 
-def _waiting(reader: Reader, models: Models, model: Model, seq: int, situation: Situation) -> dict[str, Any]:
+def _pending(reader: Reader, models: Models, model: Model, seq: int, situation: Situation) -> dict[str, Any]:
     found = views_outbox.change(reader, models, seq) or {}
     found["reasons"] = [why.as_dict() for why in reasons(reader, models, found, situation)]
     found["attempts_made"] = attempts(reader, seq)
@@ -87,7 +87,7 @@ def attempts(reader: Reader, seq: int) -> list[dict[str, Any]]:
         for taken, by in lines:
             if by in seqs:
                 seqs.add(taken)
-    sql = f"SELECT {', '.join(_ATTEMPT)} FROM attempt WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY id"
+    sql = f"SELECT {', '.join(_ATTEMPT)} FROM _attempt WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY id"
     rows = reader.all(sql, (json.dumps(sorted(seqs)),))
     return [dict(zip(_ATTEMPT, row, strict=True)) for row in rows]
 
@@ -97,7 +97,7 @@ def _latest(reader: Reader, sql: str, here: tuple[str, str], keys: Sequence[str]
     return max((row[0] for row in found if row and row[0]), default=None)
 
 
-_STATE = "SELECT lease_owner, lease_until, hold_until, hold_reason FROM remote_state WHERE remote = ?"
+_STATE = "SELECT lease_owner, lease_until, hold_until, hold_reason FROM _remote_state WHERE remote = ?"
 _MOST_LINKS = 100
 _KEPT = (NOT_DEPLOYED, FIELD_NOT_DEPLOYED)
 
@@ -149,8 +149,8 @@ def reasons(reader: Reader, models: Models, change: Mapping[str, Any], remote: S
     state = change["state"]
     if state == "conflict":
         return [_conflict(reader, change)]
-    if state == "parked":
-        return [_parked(change)]
+    if state == "rejected":
+        return [_rejected(change)]
     if state == "sending" and remote.syncing:
         return [Reason("sending", f"it is being sent right now, by process {remote.syncing}")]
     found = [_blocked(reader, models, change)] if change["blocked_by"] else []
@@ -177,14 +177,14 @@ def _around(change: Mapping[str, Any], remote: Situation) -> list[Reason]:
         told = f" ({change['reason']})" if change.get("reason") else ""
         text = f"it backs off after attempt {change['attempts']:,}{told}"
         now = (f"syncer outbox retry {change['seq']}", "make it due now")
-        found.append(Reason("backing-off", text, change["due_at"], (push, now)))
+        found.append(Reason("backing-off", text, change["next_attempt_at"], (push, now)))
     if remote.syncing:
         found.append(Reason("sync-running", f"a sync of {remote.remote} is at work now, in process {remote.syncing}"))
     return found
 
 
 def _is_later(change: Mapping[str, Any]) -> bool:
-    return change["due_at"] is not None and change["due_at"] > clock.stored_now()
+    return change["next_attempt_at"] is not None and change["next_attempt_at"] > clock.stored_now()
 
 
 def _due(change: Mapping[str, Any]) -> Reason:
@@ -209,18 +209,20 @@ def _conflict(reader: Reader, change: Mapping[str, Any]) -> Reason:
     return Reason("conflict", text, fix=fix)
 
 
-def _parked(change: Mapping[str, Any]) -> Reason:
+def _rejected(change: Mapping[str, Any]) -> Reason:
     seq, told = change["seq"], change.get("reason")
     fix = (
         (f"syncer outbox retry {seq}", "send it again, with the record as it is now: correct that first"),
         (f"syncer outbox drop {seq}", "give it up; the record goes back to what the remote has"),
     )
-    return Reason("parked", f"the remote refused it for good{f': {told}' if told else ''}", fix=fix)
+    return Reason("rejected", f"the remote refused it for good{f': {told}' if told else ''}", fix=fix)
 
 
 def _kept(change: Mapping[str, Any]) -> Reason:
     ask = (f"syncer push {change['remote']} --model {change['model']}", "ask the deployment again")
-    return Reason("not-deployed", change.get("reason") or "the deployment has no place for it", change["due_at"], (ask,))
+    return Reason(
+        "not-deployed", change.get("reason") or "the deployment has no place for it", change["next_attempt_at"], (ask,)
+    )
 
 
 def _blocked(reader: Reader, models: Models, change: Mapping[str, Any]) -> Reason:
@@ -230,9 +232,9 @@ def _blocked(reader: Reader, models: Models, change: Mapping[str, Any]) -> Reaso
     text = f"change {first['seq']} must go first ({_named(first)})"
     if root is not first:
         text += f", which waits in the end for change {root['seq']} ({_named(root)})"
-    if root["state"] not in ("parked", "conflict"):
+    if root["state"] not in ("rejected", "conflict"):
         return Reason("blocked", text, fix=((f"syncer explain {root['seq']}", "what that one waits for"),))
-    why, stuck = (_parked(root), "parked") if root["state"] == "parked" else (_conflict(reader, root), "in conflict")
+    why, stuck = (_rejected(root), "rejected") if root["state"] == "rejected" else (_conflict(reader, root), "in conflict")
     return Reason("blocked", f"{text}; that one is {stuck}: {why.text}", fix=why.fix)
 
 
@@ -245,7 +247,7 @@ def _chain(
     ahead = change["blocked_by"]
     for _ in range(_MOST_LINKS):
         found = views_outbox.change(reader, models, ahead) if ahead else None
-        if found is None or "door" in found:
+        if found is None or "outcome" in found:
             break
         first, root, ahead = first or found, found, found["blocked_by"]
     return first, root

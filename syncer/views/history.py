@@ -17,12 +17,11 @@ Entry = dict[str, Any]
 
 _OF = "remote = ? AND model = ? AND key = ?"
 _WAITING = f"SELECT seq, op, fields, created_at, state, attempts FROM outbox WHERE {_OF}"
-_GONE = f"SELECT seq, op, fields, created_at, door, by_seq, attempts, left_at, reason FROM ledger WHERE {_OF}"
-_EVENTS = f"SELECT at, kind, fields, note FROM event WHERE {_OF}"
+_GONE = f"SELECT seq, op, fields, created_at, outcome, by_seq, attempts, left_at, reason FROM ledger WHERE {_OF}"
+_EVENTS = f"SELECT at, kind, fields, note FROM _event WHERE {_OF}"
 _CONFLICTS = f"SELECT seq, field, base, ours, theirs, detected_at, resolved_at, resolution FROM conflict WHERE {_OF}"
-_RENAMED = "SELECT local_id, remote_id, mapped_at FROM id_map WHERE remote = ? AND model = ? AND local_id = ?"
-_LEFT = {"acked": "pushed", "superseded": "taken over", "discarded": "discarded"}
-_ORDER = ("written", "conflict", "taken over", "renamed", "merged", "settled", "discarded", "pushed")
+_RENAMED = "SELECT local_id, remote_id, mapped_at FROM _id_map WHERE remote = ? AND model = ? AND local_id = ?"
+_ORDER = ("written", "conflict", "superseded", "renamed", "merged", "resolved", "discarded", "acked")
 
 
 def of(reader: Reader, named: Named, limit: int | None = None) -> list[Entry]:
@@ -44,12 +43,13 @@ def _place(entry: Entry) -> tuple[str, int, int]:
 
 def _writes(reader: Reader, where: Sequence[str]) -> Iterator[Entry]:
     for seq, op, fields, created_at, state, attempts in reader.all(_WAITING, where):
-        yield _entry(created_at, "written", seq=seq, op=op, fields=fields, note=f"waits, {state}", attempts=attempts or None)
-    for seq, op, fields, created_at, door, by_seq, attempts, left_at, reason in reader.all(_GONE, where):
+        yield _entry(
+            created_at, "written", seq=seq, op=op, fields=fields, note=f"in the outbox: {state}", attempts=attempts or None
+        )
+    for seq, op, fields, created_at, outcome, by_seq, attempts, left_at, reason in reader.all(_GONE, where):
         yield _entry(created_at, "written", seq=seq, op=op, fields=fields)
         note = "; ".join(filter(None, (f"by change {by_seq}" if by_seq else None, reason))) or None
-        kind = _LEFT.get(door, door)
-        yield _entry(left_at, kind, seq=seq, op=op, by=by_seq, fields=fields, note=note, attempts=attempts or None)
+        yield _entry(left_at, outcome, seq=seq, op=op, by=by_seq, fields=fields, note=note, attempts=attempts or None)
 
 
 def _events(reader: Reader, where: Sequence[str]) -> Iterator[Entry]:
@@ -63,7 +63,7 @@ def _conflicts(reader: Reader, where: Sequence[str]) -> Iterator[Entry]:
         fields = None if field is None else json.dumps([field])
         yield _entry(detected_at, "conflict", seq=seq, fields=fields, values=values)
         if resolved_at is not None:
-            yield _entry(resolved_at, "settled", seq=seq, fields=fields, note=resolution)
+            yield _entry(resolved_at, "resolved", seq=seq, fields=fields, note=resolution)
 
 
 def _renames(reader: Reader, where: Sequence[str]) -> Iterator[Entry]:

@@ -14,12 +14,12 @@ from syncer.views.outbox import Models
 
 _MOST_COMPARED = 5_000
 _MOST_STEPS = 20
-_ALIASES = "SELECT local_id FROM id_map WHERE remote = ? AND model = ? AND remote_id = ?"
-_NAMED = "SELECT remote_id FROM id_map WHERE remote = ? AND model = ? AND local_id = ?"
+_ALIASES = "SELECT local_id FROM _id_map WHERE remote = ? AND model = ? AND remote_id = ?"
+_NAMED = "SELECT remote_id FROM _id_map WHERE remote = ? AND model = ? AND local_id = ?"
 _TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 _TRACES = tuple(
     f"SELECT 1 FROM {table} WHERE remote = ? AND model = ? AND key = ? LIMIT 1"
-    for table in ("outbox", "ledger", "event", "conflict")
+    for table in ("outbox", "ledger", "_event", "conflict")
 )
 
 

@@ -13,9 +13,9 @@ from syncer.store.reader import Reader
 Models = Mapping[str, Mapping[str, Model]]
 """Descriptions by remote, then by model name."""
 
-_COLUMNS = "seq, remote, model, key, op, state, attempts, due_at, created_at, code, reason, fields, behind_seq"
+_COLUMNS = "seq, remote, model, key, op, state, attempts, next_attempt_at, created_at, code, reason, fields, blocked_by"
 _POINTERS = (
-    "SELECT json_extract(b.record, ?) AS target, min(o.seq) FROM outbox o JOIN base b USING (remote, model, key)"
+    "SELECT json_extract(b.record, ?) AS target, min(o.seq) FROM outbox o JOIN _base b USING (remote, model, key)"
     " WHERE o.remote = ? AND o.model = ? AND o.op = 'delete' AND target IS NOT NULL GROUP BY target"
 )
 _WAITING = "(SELECT v.*, o.fields FROM v_pending v JOIN outbox o USING (seq))"
@@ -47,7 +47,7 @@ def changes(
 
 
 def change(reader: Reader, models: Models, seq: int) -> dict[str, Any] | None:
-    """Everything about one change, waiting or gone (then with its ``door``); None for a number never given out."""
+    """Everything about one change, waiting or gone (then with its ``outcome``); None for a number never given out."""
     row = reader.one(f"SELECT {_COLUMNS} FROM {_WAITING} WHERE seq = ?", (seq,))
     if row is not None:
         found = _change(reader, models, row, _Leaving(reader, models))
@@ -58,7 +58,9 @@ def change(reader: Reader, models: Models, seq: int) -> dict[str, Any] | None:
         found["values"] = _values(reader, models, found)
         found["conflicts"] = conflicts(reader, found["model"], found["key"])
         return found
-    names = "seq, remote, model, key, op, fields, door, by_seq, attempts, created_at, left_at, idem_key, body_hash, reason"
+    names = (
+        "seq, remote, model, key, op, fields, outcome, by_seq, attempts, created_at, left_at, idem_key, body_hash, reason"
+    )
     gone = reader.one(f"SELECT {names} FROM ledger WHERE seq = ?", (seq,))
     if gone is None:
         return None
@@ -82,7 +84,7 @@ def conflicts(reader: Reader, model: str, key: str) -> list[dict[str, Any]]:
 def _change(reader: Reader, models: Models, row: tuple[Any, ...], leaving: _Leaving) -> dict[str, Any]:
     found = dict(zip(_COLUMNS.split(", "), row, strict=True))
     found["fields"] = json.loads(found["fields"]) if found["fields"] else None
-    behind = found.pop("behind_seq")
+    behind = found.pop("blocked_by")
     if behind is None and found["state"] == "pending":
         behind = leaving.first(found) if found["op"] == "delete" else _parent(reader, models, found)
     found["blocked_by"] = behind

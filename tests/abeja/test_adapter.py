@@ -62,7 +62,7 @@ def test_a_lost_reply_makes_one_run(client: APIClient, joined: Workspace, sandbo
     assert outbox(path) == []
     (run,) = sandbox.abeja.rows("run")
     assert client.get_run(*PLACE, local)["run_id"] == run["run_id"]
-    assert rows(path, "SELECT door, reason FROM ledger") == [
+    assert rows(path, "SELECT outcome, reason FROM ledger") == [
         ("acked", f"found as {run['run_id']} after its answer was lost")
     ]
 
@@ -123,7 +123,7 @@ def test_an_interrupted_create_is_looked_for(
     sandbox.faults.lose_next_reply()
     sandbox.faults.fail_next(200, body=STALE)
     joined.push("abeja", wait_s=0)
-    write(path, "UPDATE outbox SET state = 'sending', due_at = NULL")
+    write(path, "UPDATE outbox SET state = 'sending', next_attempt_at = NULL")
     assert joined.push("abeja", wait_s=0).exit_code == 0
     assert list(made(sandbox).values()) == [1]
 
@@ -145,7 +145,7 @@ def test_strict_mode_never_sends_twice(
         still.sleep(2 * GRACE_S)
         report = strict.push("abeja", wait_s=0)
         assert report.exit_code == 3
-        assert outbox(path) == [("parked", "unknown-outcome")]
+        assert outbox(path) == [("rejected", "unknown-outcome")]
         assert sandbox.abeja.count("run") == 1
         still.sleep(10 * GRACE_S)
         assert strict.push("abeja", wait_s=0).requests == 0
@@ -164,7 +164,7 @@ def test_a_run_found_by_a_pull_answers_its_create(
     assert outbox(path) == []
     assert rows(path, "SELECT count(*) FROM abeja_run") == [(1,)]
     assert client.get_run(*PLACE, local)["run_id"] == sandbox.abeja.rows("run")[0]["run_id"]
-    assert joined.status().closed
+    assert joined.status().consistent
 
 
 def test_several_runs_of_one_create_are_reported(client: APIClient, joined: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_token_that_expires_in_the_middle_loses_nothing(
     ("status", "name"),
     [(400, "BadRequest"), (404, "NotFound"), (405, "MethodNotAllowed"), (409, "Conflict"), (422, "HttpError")],
 )
-def test_a_refusal_is_parked_with_its_class(
+def test_a_refusal_is_rejected_with_its_class(
     client: APIClient, joined: Workspace, sandbox: Sandbox, path: Path, status: int, name: str
 ) -> None:
     """What the platform will never take waits for a person, under the class name of the exception."""
@@ -272,7 +272,7 @@ def test_a_refusal_is_parked_with_its_class(
     sandbox.faults.fail_next(status, body=body)
     assert joined.push("abeja").exit_code == 3
     ((state, code, reason),) = rows(path, "SELECT state, code, reason FROM outbox")
-    assert (state, code) == ("parked", name)
+    assert (state, code) == ("rejected", name)
     said = json.loads(reason)
     assert (said["error"], said["error_description"], said["error_detail"], said["status_code"]) == ("e", "why", [1], status)
 
@@ -330,7 +330,7 @@ def test_a_run_by_plain_records_gets_a_local_id(joined: Workspace, sandbox: Sand
     assert run["run_id"].startswith("local-")
     joined.abeja.create("Run", {**fields, "model_version_id": VERSION, "user_env_vars": [1]})
     report = joined.push("abeja").remotes["abeja"]
-    assert (report.acked, report.parked) == (1, 1)
+    assert (report.acked, report.rejected) == (1, 1)
 
 
 @pytest.mark.parametrize("as_text", [False, True])
@@ -389,7 +389,7 @@ def test_a_page_token_that_expired_starts_from_the_top(joined: Workspace, sandbo
     sandbox.faults.serve_next()
     sandbox.faults.fail_next(401)
     joined.pull("abeja")
-    write(path, "UPDATE mark SET token = 'gone' WHERE token IS NOT NULL")
+    write(path, "UPDATE _checkpoint SET token = 'gone' WHERE token IS NOT NULL")
     assert joined.pull("abeja").remotes["abeja"].notes == []
     assert rows(path, "SELECT count(*) FROM abeja_run") == [(3,)]
 

@@ -91,7 +91,7 @@ def test_a_list_that_leads_back_is_not_seen_to_its_end(
         lambda asked: said({"entries": [other], "next_page_token": "one" if "=two" in asked.path else "two"}),
     )
     pushed_past_grace(ws)
-    assert (posts(between), outbox(path)) == (1, [("parked", "unknown-outcome")])
+    assert (posts(between), outbox(path)) == (1, [("rejected", "unknown-outcome")])
 
 
 def test_a_token_that_comes_back_at_once_is_the_end(ws: Workspace, between: Hostile, sandbox: Sandbox, path: Path) -> None:
@@ -173,4 +173,4 @@ def test_a_list_without_environments_tells_nothing(ws: Workspace, between: Hosti
 
     listing(between, sandbox, bare)
     pushed_past_grace(ws)
-    assert (posts(between), outbox(path)) == (1, [("parked", "unknown-outcome")])
+    assert (posts(between), outbox(path)) == (1, [("rejected", "unknown-outcome")])

@@ -164,8 +164,8 @@ def conflicted(connected: Syncer, sandbox: Sandbox) -> Syncer:
 
 
 @pytest.fixture
-def parked(connected: Syncer, sandbox: Sandbox) -> Syncer:
-    """The command with change 5 parked: an item that the sandbox refuses for good."""
+def rejected(connected: Syncer, sandbox: Sandbox) -> Syncer:
+    """The command with change 5 rejected: an item that the sandbox refuses for good."""
     assert connected("sync").code == 0
     with Workspace.open(connected.path) as ws:
         ws.plexus.create("Item", {"id": "item-bad", "accountId": "acc-1", "isEvaluation": False})

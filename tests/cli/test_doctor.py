@@ -112,7 +112,7 @@ def test_bookkeeping_that_is_left_over(synced: Workspace, path: Path) -> None:
     assert synced.doctor().exit_code == 0
     synced.plexus.create("Item", {"accountId": "nobody", "externalId": "x"})
     assert "1 Item.accountId to a Account" in found(synced, "references")[1]
-    write(path, "INSERT INTO base (remote, model, key, record) VALUES ('plexus', 'Account', ?, '{}')", made)
+    write(path, "INSERT INTO _base (remote, model, key, record) VALUES ('plexus', 'Account', ?, '{}')", made)
     assert found(synced, "bases")[0] == "warn"
     write(path, "UPDATE outbox SET state = 'sending', body = '{\"input\":{}}'")
     assert found(synced, "sending")[0] == "warn"
@@ -185,7 +185,7 @@ def test_a_deployment_that_differs(filled: Syncer) -> None:
     assert "has Account.plan, Item.mood, unknown to this version" in ended.out
     assert "wants Account.plan in every create" in ended.out
     assert upgrade_hint() in ended.out
-    known = rows(filled.path, "SELECT model, field, kind FROM deployed WHERE field != '' ORDER BY field, kind")
+    known = rows(filled.path, "SELECT model, field, kind FROM _schema_drift WHERE field != '' ORDER BY field, kind")
     assert known == [
         ("Item", "mood", "unknown"), ("Account", "plan", "demanded"), ("Account", "plan", "unknown"),
         ("Item", "text", "absent"),

@@ -18,19 +18,19 @@ def test_explain(filled: Syncer) -> None:
     assert "-> syncer explain 1" in ended.out
     assert "-> export PLEXUS_API_URL=... PLEXUS_API_KEY=..." in ended.out
     assert not {"\x1b", "\x07", "\u202e"} & set(ended.out)
-    assert filled("explain", "3", "--json").json["waiting"][0]["blocked_by"] == 1
+    assert filled("explain", "3", "--json").json["pending"][0]["blocked_by"] == 1
 
 
-def test_explain_what_is_parked(parked: Syncer) -> None:
+def test_explain_what_is_rejected(rejected: Syncer) -> None:
     """The attempt with its outcome, and both ways out, which work as printed."""
-    ended = parked("explain", "5")
+    ended = rejected("explain", "5")
     assert "1 attempt without success:" in ended.out
     assert "refused for good" in ended.out
     assert "-> syncer outbox retry 5" in ended.out
-    assert parked("outbox", "retry", "5").code == 0
-    assert "due: nothing is in its way" in parked("explain", "5").out
-    assert parked("push").code == 0
-    assert "change 5: create reached the remote" in parked("explain", "5").out
+    assert rejected("outbox", "retry", "5").code == 0
+    assert "due: nothing is in its way" in rejected("explain", "5").out
+    assert rejected("push").code == 0
+    assert "change 5: create reached the remote" in rejected("explain", "5").out
 
 
 def test_explain_a_conflict(conflicted: Syncer) -> None:
@@ -49,7 +49,7 @@ def test_history(conflicted: Syncer) -> None:
     assert ended.out.splitlines()[0].split() == ["at", "what", "fields", "more"]
     assert 'ours "ours"; theirs "theirs"' in ended.out
     found = conflicted("history", "plexus", "Item", "item-0", "--json").json
-    assert [entry["kind"] for entry in found] == ["conflict", "merged", "written", "pushed", "written"]
+    assert [entry["kind"] for entry in found] == ["conflict", "merged", "written", "acked", "written"]
     limited = conflicted("history", "plexus", "Item", "item-0", "--limit", "2").out
     assert "2 of 5 entries; --limit shows more" in limited
 

@@ -36,14 +36,14 @@ def test_status_after_a_sync(connected: Syncer, sandbox: Sandbox) -> None:
 def test_status_as_json(filled: Syncer) -> None:
     """The same facts by name."""
     facts = filled("status", "--json").json
-    assert facts["closed"] is True
+    assert facts["consistent"] is True
     plexus = facts["remotes"]["plexus"]
     assert plexus["missing"] == ["PLEXUS_API_URL", "PLEXUS_API_KEY"]
     assert plexus["by_model"] == {"Item": 3, "Account": 1}
 
 
 def test_status_when_changes_are_unaccounted_for(filled: Syncer) -> None:
-    """A change that left by no door is told, in ``status`` and by the exit code of ``db check``."""
+    """A change that left without an outcome is told, in ``status`` and by the exit code of ``db check``."""
     write(filled.path, "DELETE FROM outbox WHERE seq = 4")
     assert "the ledger does not close: 4 changes accepted, but 3 waiting" in filled("status").out
     ended = filled("db", "check")

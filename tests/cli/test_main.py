@@ -150,8 +150,8 @@ def test_sandbox_with_a_file_and_faults(fresh: Syncer, processes: Keep, tmp_path
         codes.append(fresh("push", "--wait", "0", env=settings).code)
         if codes[-1] == 4:
             with Workspace.open(fresh.path) as ws, ws.database.transaction() as tx:
-                tx.script("UPDATE remote_state SET hold_until = NULL")
-                tx.script("UPDATE outbox SET due_at = NULL")
+                tx.script("UPDATE _remote_state SET hold_until = NULL")
+                tx.script("UPDATE outbox SET next_attempt_at = NULL")
         running.terminate()
         running.communicate(timeout=30)
         assert running.returncode == 0

@@ -27,8 +27,8 @@ def test_list_chooses(filled: Syncer) -> None:
     """Remote, model, state and limit narrow the list; what is left out is counted."""
     ended = filled("outbox", "list", "--remote", "plexus", "--model", "Item", "--state", "pending", "--limit", "1")
     assert "1 of 3 changes; --limit shows more" in ended.out
-    assert filled("outbox", "list", "--state", "parked").out == "nothing waits\n"
-    assert filled("outbox", "list", "--state", "parked", "--json").json == []
+    assert filled("outbox", "list", "--state", "rejected").out == "nothing waits\n"
+    assert filled("outbox", "list", "--state", "rejected", "--json").json == []
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_show(filled: Syncer) -> None:
 
 
 def test_show_what_has_gone(connected: Syncer) -> None:
-    """A change that left says through which door and when."""
+    """A change that left says through which outcome and when."""
     connected("sync")
     assert "reached the remote" in connected("outbox", "show", "1").out
-    assert connected("outbox", "show", "1", "--json").json["door"] == "acked"
+    assert connected("outbox", "show", "1", "--json").json["outcome"] == "acked"
 
 
 def test_conflict_keep_ours(conflicted: Syncer, sandbox: Sandbox) -> None:
@@ -92,12 +92,12 @@ def test_conflict_keep_theirs(conflicted: Syncer) -> None:
     assert conflicted("sync").code == 0
 
 
-def test_parked(parked: Syncer, sandbox: Sandbox) -> None:
+def test_rejected(rejected: Syncer, sandbox: Sandbox) -> None:
     """A refused change shows the remote's reason; a retry sends it anew."""
-    assert "HTTP 400" in parked("outbox", "show", "5").out
-    assert "1 parked -> syncer outbox list --state parked" in parked("status").out
-    assert parked("outbox", "retry", "--all", "--json").json["retried"] == [5]
-    assert parked("push").code == 0
+    assert "HTTP 400" in rejected("outbox", "show", "5").out
+    assert "1 rejected -> syncer outbox list --state rejected" in rejected("status").out
+    assert rejected("outbox", "retry", "--all", "--json").json["retried"] == [5]
+    assert rejected("push").code == 0
     assert sandbox.get("Item", "item-bad") is not None
 
 

@@ -60,13 +60,13 @@ def test_sync_dry_run_reads_and_changes_nothing(connected: Syncer, sandbox: Sand
     assert "1 changed" in connected("pull", "plexus").out
 
 
-def test_what_stays(parked: Syncer) -> None:
+def test_what_stays(rejected: Syncer) -> None:
     """Why, and the command that tells more."""
-    ended = parked("plan", "plexus")
+    ended = rejected("plan", "plexus")
     assert ended.code == 0
     assert "create Item item-bad: the remote refused it for good" in ended.out
     assert "-> syncer explain 5" in ended.out
-    assert parked("plan", "--json").json["remotes"]["plexus"]["stays"][0]["because"] == "parked"
+    assert rejected("plan", "--json").json["remotes"]["plexus"]["stays"][0]["because"] == "rejected"
 
 
 def test_not_configured(filled: Syncer) -> None:

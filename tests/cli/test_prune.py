@@ -25,7 +25,7 @@ CUT = clock.stored(NOW - timedelta(days=90))
 
 @pytest.fixture
 def old(synced: Workspace, sandbox: Sandbox) -> dict[str, str]:
-    """A year in the file: much was sent long ago, one change is parked since, and one edit was taken over by it."""
+    """A year in the file: much was sent long ago, one change is rejected since, and one edit was taken over by it."""
     with clock.using(clock.Virtual(LONG_AGO)):
         ids = scoring(synced)
         made = synced.plexus.create_many("ScoreResult", [result(ids, value=str(n)) for n in range(30)])
@@ -45,7 +45,7 @@ def old(synced: Workspace, sandbox: Sandbox) -> dict[str, str]:
     return {"waits": made[1]["id"], **ids}
 
 
-TABLES = ("ledger", "attempt", "event", "conflict", "sync_run", "pruned", "outbox", "base", "plexus_score_result")
+TABLES = ("ledger", "_attempt", "_event", "conflict", "sync_run", "_pruned", "outbox", "_base", "plexus_score_result")
 
 
 def lines(path: Path) -> dict[str, list[object]]:
@@ -63,13 +63,13 @@ def test_what_is_old_goes_and_the_books_close(synced: Workspace, old: dict[str, 
         after, now = lines(path), synced.status()
     assert gone.changes > 30
     assert min(gone.events, gone.runs) > 0
-    assert (now.closed, now.ledger, now.enqueued) == (True, was.ledger, was.enqueued)
+    assert (now.consistent, now.ledger, now.enqueued) == (True, was.ledger, was.enqueued)
     assert [after[name] for name in TABLES[6:]] == [before[name] for name in TABLES[6:]]
     assert len(after["ledger"]) == len(before["ledger"]) - gone.changes
     assert rows(path, "SELECT count(*) FROM ledger WHERE left_at < ?", CUT) == [(1,)]
     waiting = "SELECT seq FROM outbox WHERE key = ?"
     assert rows(path, f"SELECT count(*) FROM ledger WHERE by_seq = ({waiting})", old["waits"]) == [(1,)]
-    assert rows(path, f"SELECT count(*) FROM attempt WHERE seq = ({waiting})", old["waits"])[0][0] > 0
+    assert rows(path, f"SELECT count(*) FROM _attempt WHERE seq = ({waiting})", old["waits"])[0][0] > 0
     assert {remote.last_push for remote in now.remotes.values()} == {remote.last_push for remote in was.remotes.values()}
 
 
@@ -80,7 +80,7 @@ def test_what_waited_still_leaves(synced: Workspace, old: dict[str, str], sandbo
         outbox_ledger.prune(synced.database, CUT)
         synced.plexus.update("ScoreResult", old["waits"], {"explanation": "short"})
         assert synced.sync(wait_s=0).exit_code == 0
-        assert (synced.push().requests, synced.status().closed) == (0, True)
+        assert (synced.push().requests, synced.status().consistent) == (0, True)
     assert (sandbox.get("ScoreResult", old["waits"]) or {})["explanation"] == "short"
     assert len(sandbox.effects("ScoreResult", "create")) == made
     assert rows(path, "SELECT count(*) FROM outbox") == [(0,)]
@@ -94,7 +94,7 @@ def test_a_missing_line_is_still_found(synced: Workspace, old: dict[str, str], p
         assert synced.database.read(lambda tx: stats.closes(tx, last))
         write(path, "DELETE FROM ledger WHERE seq = (SELECT max(seq) FROM ledger)")
         assert not synced.database.read(lambda tx: stats.closes(tx, last))
-        assert not synced.status().closed
+        assert not synced.status().consistent
     assert old["waits"]
 
 
@@ -123,20 +123,20 @@ def test_what_was_made_here_is_known_after_a_prune(
         assert rows(path, "SELECT count(*) FROM ledger WHERE key = ?", old["itemId"]) == [(0,)]
         sandbox.drop("Item", old["itemId"])
         seen = synced.verify("plexus", models=["Item"], repair=True).remotes["plexus"].models["Item"]
-        assert [(str(drift.kind), drift.mended) for drift in seen.drifts] == [("lost there", None)]
+        assert [(str(drift.kind), drift.repaired) for drift in seen.drifts] == [("lost there", None)]
         assert synced.plexus.get("Item", old["itemId"]) is not None
         assert synced.verify("plexus", models=["Item"], repair=True, resend=True).equal
-        assert synced.sync(wait_s=0).exit_code == 3  # the parked one still is
+        assert synced.sync(wait_s=0).exit_code == 3  # the rejected one still is
     assert sandbox.get("Item", old["itemId"]) is not None
 
 
 def test_what_was_deleted_again_leaves_nothing(synced: Workspace, old: dict[str, str], path: Path) -> None:
     """Of what a prune forgets, only records that were made here and not deleted leave a trace, in whatever order they go."""
-    kept = "SELECT count(*) FROM made"
+    kept = "SELECT count(*) FROM _created_here"
     with clock.using(clock.Virtual(LONG_AGO)) as then:
         key = synced.plexus.create("Item", {"accountId": old["accountId"], "text": "short-lived"})["id"]
         synced.push(wait_s=0)
-        before = rows(path, "SELECT count(DISTINCT key) FROM ledger WHERE op = 'create' AND door = 'acked'")[0][0]
+        before = rows(path, "SELECT count(DISTINCT key) FROM ledger WHERE op = 'create' AND outcome = 'acked'")[0][0]
         then.sleep(3600)
         synced.plexus.delete("Item", key)
         synced.push(wait_s=0)

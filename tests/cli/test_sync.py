@@ -34,7 +34,7 @@ def test_halves(connected: Syncer, sandbox: Sandbox) -> None:
     assert (ended.json["remotes"]["plexus"]["acked"], sandbox.count("Account"), sandbox.count("Item")) == (1, 1, 0)
     sandbox.put("Item", id="item-9", accountId="acc-1", description="theirs", isEvaluation=False)
     pulled = connected("pull", "--model", "Item", "--full", "--json").json["remotes"]["plexus"]
-    assert pulled["pulled"] == {"Item": {"added": 1, "changed": 0, "unchanged": 0, "held": 0, "removed": 0}}
+    assert pulled["pulled"] == {"Item": {"added": 1, "changed": 0, "unchanged": 0, "local_edits_kept": 0, "removed": 0}}
     assert sandbox.count("Item") == 1
 
 
@@ -117,7 +117,7 @@ def test_a_web_page_instead_of_the_remote(connected: Syncer, sandbox: Sandbox) -
         sandbox.faults.html_next()
     ended = connected("push", "--wait", "0", "--json")
     assert ended.code == 4
-    assert ended.json["remotes"]["plexus"]["waiting"] == 4
+    assert ended.json["remotes"]["plexus"]["pending"] == 4
     assert sandbox.effects() == []
 
 

@@ -43,7 +43,7 @@ def test_drift_is_shown_and_mended(equal: Syncer, sandbox: Sandbox) -> None:
     mended = equal("verify", "plexus", "--repair")
     assert (mended.code, mended.out.splitlines()[-1]) == (
         0,
-        "Verdict: EQUAL. Both sides hold the same. 2 differences mended.",
+        "Verdict: EQUAL. Both sides hold the same. 2 differences repaired.",
     )
     assert rows(equal.path, "SELECT description FROM plexus_item WHERE id = 'item-1'") == [(NASTY,)]
     every = equal("verify")

@@ -79,7 +79,7 @@ def test_a_sync_that_waits_for_a_slow_answer_is_not_overtaken(
             assert proxy.held.wait(LIMIT_S)
             for _ in range(3):
                 clock.sleep(lease.LEASE_S * 0.9)
-                _until(lambda: rows(path, "SELECT lease_until FROM remote_state")[0][0] > clock.after(lease.LEASE_S * 0.9))
+                _until(lambda: rows(path, "SELECT lease_until FROM _remote_state")[0][0] > clock.after(lease.LEASE_S * 0.9))
             with pytest.raises(SyncRunning):
                 lease.acquire(synced.database, "plexus")
             proxy.release.set()
@@ -101,7 +101,7 @@ def test_a_dead_holder_is_succeeded_at_once(ws: Workspace, path: Path) -> None:
     gone.wait(timeout=30)
     lease.acquire(ws.database, "plexus")
     host = ids.owner().rpartition(":")[0]
-    write(path, "UPDATE remote_state SET lease_owner = ?", f"{host}:{gone.pid}")
+    write(path, "UPDATE _remote_state SET lease_owner = ?", f"{host}:{gone.pid}")
     assert lease.acquire(ws.database, "plexus").fence == 2
 
 
@@ -114,7 +114,7 @@ def test_an_overtaken_sync_cannot_commit(synced: Workspace, sandbox: Sandbox, pa
         assert synced.push().exit_code == 0
         with pytest.raises(LeaseLost):
             commit_late(synced, late)
-    assert rows(path, "SELECT door FROM ledger") == [("acked",)]
+    assert rows(path, "SELECT outcome FROM ledger") == [("acked",)]
     assert len(sandbox.effects("Account")) == 1
 
 
@@ -122,7 +122,7 @@ def test_an_overtaken_sync_claims_nothing(synced: Workspace, path: Path) -> None
     """What its successor is about to send is not taken away from it [I21]."""
     account(synced)
     late = lease.acquire(synced.database, "plexus")
-    write(path, "UPDATE remote_state SET fence = fence + 1")
+    write(path, "UPDATE _remote_state SET fence = fence + 1")
     plexus = registry.remote("plexus", synced.settings)
     with pytest.raises(LeaseLost):
         claim(synced.database, plexus, late, after=0, now=clock.stored_now(), most=10)
@@ -132,13 +132,13 @@ def test_an_overtaken_sync_claims_nothing(synced: Workspace, path: Path) -> None
 def test_an_overtaken_sync_gives_back_and_holds_nothing(synced: Workspace, path: Path) -> None:
     """Its end frees nobody else's lease, and what it was told to wait for is not the successor's affair [I21]."""
     late = lease.acquire(synced.database, "plexus")
-    write(path, "UPDATE remote_state SET lease_until = '2020-01-01T00:00:00.000000Z'")
+    write(path, "UPDATE _remote_state SET lease_until = '2020-01-01T00:00:00.000000Z'")
     lease.acquire(synced.database, "plexus")
-    before = rows(path, "SELECT * FROM remote_state")
+    before = rows(path, "SELECT * FROM _remote_state")
     with synced.database.transaction() as tx:
         late.hold(tx, clock.after(300), "late")
         late.release(tx)
-    assert rows(path, "SELECT * FROM remote_state") == before
+    assert rows(path, "SELECT * FROM _remote_state") == before
     with pytest.raises(SyncRunning):
         lease.acquire(synced.database, "plexus")
 

@@ -19,8 +19,8 @@ def test_dropping_a_create_takes_the_row_with_it(ws: Workspace, path: Path) -> N
     account(ws)
     assert ws.drop(1).seqs == (1,)
     assert ws.plexus.find("Account") == []
-    assert rows(path, "SELECT door, reason FROM ledger") == [("discarded", "dropped by hand")]
-    assert ws.status().closed
+    assert rows(path, "SELECT outcome, reason FROM ledger") == [("discarded", "dropped by hand")]
+    assert ws.status().consistent
 
 
 def test_dropping_a_create_tells_who_points_at_it(ws: Workspace, path: Path) -> None:
@@ -40,8 +40,8 @@ def test_dropping_an_update_restores_what_the_remote_has(synced: Workspace, path
     (seq,) = rows(path, "SELECT seq FROM outbox")[0]
     synced.drop(seq)
     assert synced.plexus.get("Account", made) == before
-    assert rows(path, "SELECT count(*) FROM base") == [(0,)]
-    assert synced.status().closed
+    assert rows(path, "SELECT count(*) FROM _base") == [(0,)]
+    assert synced.status().consistent
 
 
 def test_dropping_a_delete_brings_the_row_back(synced: Workspace, path: Path) -> None:
@@ -64,7 +64,7 @@ def test_dropping_takes_later_changes_of_the_record_along(synced: Workspace, san
     first, second = (seq for (seq,) in rows(path, "SELECT seq FROM outbox ORDER BY seq"))
     assert synced.drop(first).seqs == (first, second)
     assert rows(path, "SELECT count(*) FROM outbox") == [(0,)]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_dropping_an_edit_of_an_unanswered_create_leaves_no_old_base(
@@ -77,7 +77,7 @@ def test_dropping_an_edit_of_an_unanswered_create_leaves_no_old_base(
     synced.plexus.update("Account", made, {"name": "B"})
     synced.drop(rows(path, "SELECT max(seq) FROM outbox")[0][0])
     assert synced.sync("plexus").exit_code == 0
-    assert rows(path, "SELECT key FROM base") == []
+    assert rows(path, "SELECT key FROM _base") == []
     sandbox.edit("Account", made, name="Theirs")
     synced.pull("plexus", full=True)
     synced.plexus.update("Account", made, {"name": "Ours, knowing theirs"})
@@ -99,9 +99,9 @@ def test_retry_makes_a_change_due_now(synced: Workspace, sandbox: Sandbox, path:
     account(synced)
     sandbox.faults.fail_next(503, {"Retry-After": "0"})
     synced.push(wait_s=0)
-    assert rows(path, "SELECT due_at IS NOT NULL, state FROM outbox") == [(1, "ambiguous")]
+    assert rows(path, "SELECT next_attempt_at IS NOT NULL, state FROM outbox") == [(1, "ambiguous")]
     assert synced.retry(1) == [1]
-    assert rows(path, "SELECT due_at, state FROM outbox") == [(None, "ambiguous")]
+    assert rows(path, "SELECT next_attempt_at, state FROM outbox") == [(None, "ambiguous")]
 
 
 def test_a_retried_change_that_did_not_leave_can_still_vanish(synced: Workspace, sandbox: Sandbox, path: Path) -> None:

@@ -49,7 +49,7 @@ def test_found_out_once_and_then_left_alone(synced: Workspace, sandbox: Sandbox,
     """One push finds out; those after it, of other processes too, ask nothing, list nothing, and say one thing: exit 0."""
     batches(synced, account(synced), 3)
     report = synced.push("plexus").remotes["plexus"]
-    assert (report.exit_code, report.acked, report.parked, report.later, report.kept) == (0, 1, 0, 0, 6)
+    assert (report.exit_code, report.acked, report.rejected, report.will_retry, report.unsupported) == (0, 1, 0, 0, 6)
     note = "this deployment of plexus lacks models whose changes stay here: BatchJob (3), BatchJobScoringJob (3)"
     assert report.notes == [note]
     assert outbox(path) == [
@@ -64,8 +64,8 @@ def test_found_out_once_and_then_left_alone(synced: Workspace, sandbox: Sandbox,
         assert sandbox.requests == before + 1
         report = other.sync("plexus").remotes["plexus"]
         assert (report.exit_code, report.requests, report.notes) == (0, 0, [note])
-        assert report.next_due_at is None
-        assert other.status().closed
+        assert report.next_attempt_at is None
+        assert other.status().consistent
 
 
 def test_many_of_them_hold_nobody_up(synced: Workspace, sandbox: Sandbox) -> None:
@@ -76,7 +76,7 @@ def test_many_of_them_hold_nobody_up(synced: Workspace, sandbox: Sandbox) -> Non
     last = account(synced, key="last")
     before = sandbox.requests
     report = synced.push("plexus", wait_s=0).remotes["plexus"]
-    assert (report.exit_code, report.stopped, report.kept) == (0, None, 800)
+    assert (report.exit_code, report.stopped, report.unsupported) == (0, None, 800)
     assert sandbox.get("Account", last) is not None
     assert synced.status().remotes["plexus"].held_until is None
     assert sandbox.requests - before <= 4
@@ -123,7 +123,7 @@ def test_asked_again_the_next_day_and_sent_when_there_is_a_place(
                 assert outbox(path) == []
                 assert sorted(e.key for e in later.effects("BatchJob")) == sorted(made)
                 assert later.count("BatchJobScoringJob") == 40
-                assert ws.status().closed
+                assert ws.status().consistent
 
 
 def test_a_person_may_ask_at_once(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_person_may_ask_at_once(synced: Workspace, sandbox: Sandbox, path: Pat
     batches(synced, made)
     assert synced.push("plexus").requests == 0
     before = sandbox.requests
-    assert synced.push("plexus", models=["BatchJob"]).remotes["plexus"].kept == 6
+    assert synced.push("plexus", models=["BatchJob"]).remotes["plexus"].unsupported == 6
     assert sandbox.requests == before + 1
 
 
@@ -152,7 +152,7 @@ def test_edits_and_deletes_while_it_waits(synced: Workspace, path: Path) -> None
     synced.plexus.delete("BatchJob", gone)
     assert rows(path, "SELECT key, op, body FROM outbox WHERE model = 'BatchJob'") == [(kept, "create", None)]
     assert synced.push("plexus").exit_code == 0
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_what_may_have_been_applied_stays_so(

@@ -95,7 +95,7 @@ def test_a_note_from_the_train_to_the_service(notes: tuple[Workspace, Records], 
     assert "tags" not in online.records["notes"][first]
     assert sorted(online.applied[3:]) == sorted([(first, "PATCH"), (second, "DELETE")])
     assert ws.sync("notes").requests == 0
-    assert ws.status().closed
+    assert ws.status().consistent
 
 
 def test_pages_and_deletes_of_others_arrive(notes: tuple[Workspace, Records], online: NotesServer, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_what_may_be_applied_is_never_touched(state: State) -> None:
         assert (found.fate, found.op, found.fields) == (Fate.STAYS, op, B)
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.PARKED])
+@pytest.mark.parametrize("state", [State.PENDING, State.REJECTED])
 def test_what_is_surely_not_applied_is_taken_over(state: State) -> None:
     """Edits fold into creates, edits into edits, deletes replace edits; a delete is never undone by folding."""
     assert verdict(Op.CREATE, state, frozenset(), True, Op.UPDATE, B).op is Op.CREATE
@@ -33,11 +33,11 @@ def test_what_is_surely_not_applied_is_taken_over(state: State) -> None:
 def test_only_what_was_never_sent_vanishes() -> None:
     """Create and delete cancel out before the first attempt; afterwards the delete goes out to make sure."""
     assert verdict(Op.CREATE, State.PENDING, frozenset(), False, Op.DELETE, frozenset()).fate is Fate.VANISHES
-    sent = verdict(Op.CREATE, State.PARKED, frozenset(), True, Op.DELETE, frozenset())
+    sent = verdict(Op.CREATE, State.REJECTED, frozenset(), True, Op.DELETE, frozenset())
     assert (sent.fate, sent.op) == (Fate.SUPERSEDED, Op.DELETE)
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.PARKED])
+@pytest.mark.parametrize("state", [State.PENDING, State.REJECTED])
 def test_an_action_folds_only_into_a_create_that_was_never_sent(state: State) -> None:
     """Afterwards it is a step of its own, as it always is for actions that do not fold, and behind edits."""
     nothing: frozenset[str] = frozenset()

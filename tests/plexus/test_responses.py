@@ -77,7 +77,7 @@ def until_calm(ws: Workspace, between: Hostile, sandbox: Sandbox) -> None:
     between.answer = lambda asked: forwarded(sandbox, asked)
     clock.sleep(3600)
     assert ws.push("plexus").exit_code == 0
-    assert ws.status().closed
+    assert ws.status().consistent
 
 
 TIMED_OUT = {"path": None, "errorType": "ExecutionTimeout", "message": "Execution timed out."}
@@ -138,7 +138,7 @@ def test_an_answer_about_other_records_acknowledges_nothing(
 def test_an_error_inside_of_an_answer_is_no_refusal(
     ws: Workspace, between: Hostile, sandbox: Sandbox, path: Path, op: str, kind: str, blanked: bool
 ) -> None:
-    """What failed is a field of the record that a mutation answered with: it ran, and is not parked as refused [I3 I6]."""
+    """What failed is a field of the record that a mutation answered with: it ran, and is not rejected as refused [I3 I6]."""
     (key,) = made(ws)
     if op == "create":
         key = str(ws.plexus.create("Account", {"name": "Edited", "key": "new"})["id"])
@@ -159,7 +159,7 @@ def test_an_error_inside_of_an_answer_is_no_refusal(
 
     between.answer = spoiled
     part = pushed(ws)
-    assert part.parked == 0
+    assert part.rejected == 0
     assert [row[:2] for row in outbox(path)] == ([(op, "ambiguous")] if blanked else [])
     until_calm(ws, between, sandbox)
     found = sandbox.get("Account", key)
@@ -196,13 +196,13 @@ def test_no_data_and_errors_of_single_changes(ws: Workspace, between: Hostile, s
     ]
     between.answer = lambda _: said({"data": None, "errors": errors})
     pushed(ws)
-    assert [state for _, state, _ in outbox(path)] == ["pending", "parked", "ambiguous"]
+    assert [state for _, state, _ in outbox(path)] == ["pending", "rejected", "ambiguous"]
 
 
 def test_a_text_that_sounds_like_throttling_does_not_hold_up_the_others(
     ws: Workspace, between: Hostile, sandbox: Sandbox, path: Path
 ) -> None:
-    """A validation error quotes the value it refuses; whatever that says, the culprit is found and parked [I8 I9]."""
+    """A validation error quotes the value it refuses; whatever that says, the culprit is found and rejected [I8 I9]."""
     bad = str(ws.plexus.create("Account", {"name": "Too many requests: rate exceeded, throttled", "key": "k"})["id"])
     for n in range(4):
         ws.plexus.create("Account", {"name": f"Lab {n}", "key": f"lab-{n}"})
@@ -215,7 +215,7 @@ def test_a_text_that_sounds_like_throttling_does_not_hold_up_the_others(
 
     between.answer = strict
     report = pushed(ws)
-    assert (report.acked, report.parked) == (4, 1)
+    assert (report.acked, report.rejected) == (4, 1)
     assert rows(path, "SELECT key FROM outbox") == [(bad,)]
 
 

@@ -124,7 +124,7 @@ def test_a_repeat_has_one_effect(synced: Workspace, talk: Talk, sandbox: Sandbox
     assert rows(path, "SELECT idem_key, body_hash FROM ledger WHERE model = 'AgentSpan' AND op = 'create'") == [frozen]
     assert effects(sandbox)[2:] == [("span", "create"), ("span", "finish"), ("instance", "finish")]
     assert set(sandbox.prefactor.effects_by_key().values()) == {1}
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_a_record_without_an_id_of_its_own(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -164,7 +164,7 @@ def test_an_action_behind_a_create_of_unknown_fate_under_a_local_id(synced: Work
         assert synced.push("prefactor").exit_code == 0
     assert rows(path, row) == [(started.status, True, True)]
     assert effects(sandbox) == [("instance", "create"), ("instance", "start")]
-    assert rows(path, "SELECT * FROM base") == outbox(path) == []
+    assert rows(path, "SELECT * FROM _base") == outbox(path) == []
 
 
 def test_a_pull_brings_what_a_create_of_unknown_fate_made(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -179,13 +179,13 @@ def test_a_pull_brings_what_a_create_of_unknown_fate_made(synced: Workspace, san
         assert len(rows(path, "SELECT id FROM prefactor_agent_instance")) == 2
         talk.start(instance.id)
         talk.finish(there["id"], status="cancelled")
-        assert len(rows(path, "SELECT key FROM base")) == 2
+        assert len(rows(path, "SELECT key FROM _base")) == 2
         clock.sleep(60)
         assert synced.push("prefactor").exit_code == 0
     assert len(sandbox.prefactor.effects("agent_instance")) == len(set(effects(sandbox)))
     assert rows(path, "SELECT id FROM prefactor_agent_instance") == [(there["id"],)]
-    assert rows(path, "SELECT * FROM base") == outbox(path) == []
-    assert synced.status().closed
+    assert rows(path, "SELECT * FROM _base") == outbox(path) == []
+    assert synced.status().consistent
 
 
 def test_an_id_that_another_record_has(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path) -> None:
@@ -232,30 +232,30 @@ def test_started_elsewhere(synced: Workspace, talk: Talk, sandbox: Sandbox, path
 
 
 def test_an_action_the_remote_refuses_for_good(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path) -> None:
-    """Cancelling what is active is not rewritten into a failure: it is parked with the remote's words."""
+    """Cancelling what is active is not rewritten into a failure: it is rejected with the remote's words."""
     instance = talk.active()
     talk.finish(instance.id, status="cancelled")
     assert synced.push("prefactor").exit_code == 3
-    assert outbox(path) == [("finish", "parked", 1, "invalid_action")]
+    assert outbox(path) == [("finish", "rejected", 1, "invalid_action")]
     assert "must be pending to be cancelled" in rows(path, "SELECT reason FROM outbox")[0][0]
 
 
 def test_a_refused_record_holds_back_only_its_own(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path) -> None:
-    """What fails validation is parked with field and reason, its children wait, other runs go on."""
+    """What fails validation is rejected with field and reason, its children wait, other runs go on."""
     bad = talk.active(agent_schema_version={"span_type_schemas": [{"name": "x"}]})
     talk.span(bad.id)
     good = talk.active()
     talk.span(good.id)
     report = synced.push("prefactor")
     assert report.exit_code == 3
-    assert [state for _, state, _, _ in outbox(path)] == ["parked", "pending", "pending"]
-    (reason,) = rows(path, "SELECT reason FROM outbox WHERE state = 'parked'")[0]
+    assert [state for _, state, _, _ in outbox(path)] == ["rejected", "pending", "pending"]
+    (reason,) = rows(path, "SELECT reason FROM outbox WHERE state = 'rejected'")[0]
     assert "params_schema" in reason
     assert effects(sandbox) == [("instance", "create"), ("instance", "start"), ("span", "create")]
 
 
 def test_not_found_may_be_a_matter_of_time(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path) -> None:
-    """A 404 is tried again ever more seldom, and parked after eight attempts."""
+    """A 404 is tried again ever more seldom, and rejected after eight attempts."""
     instance = talk.register()
     synced.push("prefactor")
     talk.start(instance.id)
@@ -266,7 +266,7 @@ def test_not_found_may_be_a_matter_of_time(synced: Workspace, talk: Talk, sandbo
         talk.finish(instance.id)
         sandbox.faults.fail_next(404, JSON, error("Agent instance not found"), count=8)
         assert synced.push("prefactor", wait_s=1000).exit_code == 3
-    assert outbox(path) == [("finish", "parked", 8, "not_found")]
+    assert outbox(path) == [("finish", "rejected", 8, "not_found")]
 
 
 def test_a_wrong_address_parks_nothing(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_wrong_address_parks_nothing(synced: Workspace, talk: Talk, sandbox: S
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_stops_at_once(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path, status: int) -> None:
-    """One request, no attempt spent, nothing parked; what is sent later is made anew from the rows."""
+    """One request, no attempt spent, nothing rejected; what is sent later is made anew from the rows."""
     for _ in range(5):
         talk.register()
     before = sandbox.requests
@@ -336,24 +336,24 @@ def test_a_dead_server_is_not_asked_for_every_change(synced: Workspace, talk: Ta
 
 
 def test_what_prefactor_cannot_do(synced: Workspace, talk: Talk, sandbox: Sandbox, path: Path) -> None:
-    """An update or delete of a sent record is parked here, without a request, saying what can be done."""
+    """An update or delete of a sent record is rejected here, without a request, saying what can be done."""
     instance = talk.register()
     synced.push("prefactor")
     before = sandbox.requests
     synced.prefactor.update("AgentInstance", instance.id, {"purpose": "eval"})
     assert synced.push("prefactor").exit_code == 3
-    assert (outbox(path), sandbox.requests) == ([("update", "parked", 1, "not-supported")], before)
+    assert (outbox(path), sandbox.requests) == ([("update", "rejected", 1, "not-supported")], before)
     assert "actions" in rows(path, "SELECT reason FROM outbox")[0][0]
 
 
 def test_a_span_whose_run_was_dropped(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """An id that never became known to the remote is not sent: the span is parked and says so."""
+    """An id that never became known to the remote is not sent: the span is rejected and says so."""
     talk = Talk(synced, "an-agent")
     instance = talk.register()
     talk.span(instance.id)
     synced.drop(1)
     assert synced.push("prefactor").exit_code == 3
-    assert outbox(path) == [("create", "parked", 1, "dangling")]
+    assert outbox(path) == [("create", "rejected", 1, "dangling")]
     assert sandbox.requests == 0
 
 

@@ -185,7 +185,7 @@ def test_a_killed_pull_goes_on_where_it_was(
     sandbox.faults.serve_next(2)
     sandbox.faults.fail_next(401, count=2)
     assert synced.pull("prefactor").exit_code == 4
-    assert rows(path, "SELECT token FROM mark WHERE model = 'AgentInstance'") == [("20",)]
+    assert rows(path, "SELECT token FROM _checkpoint WHERE model = 'AgentInstance'") == [("20",)]
     assert pulled(synced)["AgentInstance"][0] > 0
     assert len(synced.prefactor.find("AgentInstance")) == 51
 

@@ -75,7 +75,7 @@ def test_only_not_found_counts_towards_not_found(synced: Workspace, talk: Talk, 
         sandbox.faults.fail_next(404, JSON, error("Agent instance not found"))
         assert synced.push("prefactor", wait_s=0).exit_code == 3
     ((state, reason),) = rows(path, "SELECT state, reason FROM outbox")
-    assert (state, "8 times" in reason) == ("parked", True)
+    assert (state, "8 times" in reason) == ("rejected", True)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_stops_a_look_at_a_record_stops_the_push(
     stopped: str,
     questions: int,
 ) -> None:
-    """A 409, and the record may not be read: nothing is parked, the remote is left alone, all of it arrives [I10]."""
+    """A 409, and the record may not be read: nothing is rejected, the remote is left alone, all of it arrives [I10]."""
     with clock.using(clock.Virtual(START)):
         instances = [talk.register().id for _ in range(3)]
         synced.push("prefactor")

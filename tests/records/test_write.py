@@ -142,7 +142,7 @@ WRITES: dict[str, Callable[[Workspace, str], Any]] = {
 def test_a_change_that_cannot_be_queued_leaves_the_row_as_it_was(ws: Workspace, path: Path, kind: str) -> None:
     """The file refuses the outbox line: no row, no edit, no base of the write is left, and the next write works [I1]."""
     made = account(ws)
-    tables = ("plexus_account", "outbox", "ledger", "base")
+    tables = ("plexus_account", "outbox", "ledger", "_base")
     before = [rows(path, f"SELECT * FROM {table}") for table in tables]
     write(path, "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'no room'); END")
     with pytest.raises(DatabaseError, match="no room"):
@@ -150,7 +150,7 @@ def test_a_change_that_cannot_be_queued_leaves_the_row_as_it_was(ws: Workspace, 
     assert [rows(path, f"SELECT * FROM {table}") for table in tables] == before
     write(path, "DROP TRIGGER full")
     WRITES[kind](ws, made)
-    assert ws.status().closed
+    assert ws.status().consistent
 
 
 def test_a_taken_id_is_refused(ws: Workspace) -> None:
@@ -166,8 +166,8 @@ def test_updates_of_an_unsent_record_fold_into_its_create(ws: Workspace, path: P
     ws.plexus.update("Account", made, {"name": "B"})
     ws.plexus.update("Account", made, {"name": "C", "description": "d"})
     assert rows(path, "SELECT op, fields FROM outbox") == [("create", None)]
-    assert rows(path, "SELECT seq, door, by_seq FROM ledger ORDER BY seq") == [(1, "superseded", 2), (2, "superseded", 3)]
-    assert ws.status().closed
+    assert rows(path, "SELECT seq, outcome, by_seq FROM ledger ORDER BY seq") == [(1, "superseded", 2), (2, "superseded", 3)]
+    assert ws.status().consistent
 
 
 def test_an_update_that_changes_nothing_waits_for_nothing(ws: Workspace, path: Path) -> None:
@@ -182,12 +182,12 @@ def test_create_and_delete_of_an_unsent_record_vanish(ws: Workspace, path: Path)
     made = account(ws)
     ws.plexus.delete("Account", made)
     assert rows(path, "SELECT count(*) FROM outbox") == [(0,)]
-    assert rows(path, "SELECT seq, op, door FROM ledger ORDER BY seq") == [
+    assert rows(path, "SELECT seq, op, outcome FROM ledger ORDER BY seq") == [
         (1, "create", "superseded"),
         (2, "delete", "discarded"),
     ]
     assert ws.plexus.get("Account", made) is None
-    assert ws.status().closed
+    assert ws.status().consistent
 
 
 def test_missing_records_are_named(ws: Workspace) -> None:
@@ -261,7 +261,7 @@ def test_threads_share_commits_and_lose_nothing(ws: Workspace, path: Path) -> No
     assert len(errors) == 7
     assert rows(path, "SELECT count(*) FROM plexus_account") == [(193,)]
     assert rows(path, "SELECT count(*) FROM outbox") == [(193,)]
-    assert ws.status().closed
+    assert ws.status().consistent
 
 
 def test_local_order_of_times_uses_utc(ws: Workspace) -> None:

@@ -68,7 +68,7 @@ class Days:
                 self.act()
             self.others()
             self.ws.sync(self.remote, wait_s=random.choice((0.0, 5.0, 30.0)), full=random.random() < 0.2)
-            assert self.ws.status().closed
+            assert self.ws.status().consistent
             clock.sleep(random.choice((0, 1, 30, 400)))
             if random.random() < 0.2:
                 self.reopen()
@@ -105,10 +105,10 @@ class Days:
             "doubled": self.doubled(),
             "problems": self.proxy.problems,
             "followed elsewhere": self.proxy.went_elsewhere,
-            "bases": rows(self.path, "SELECT * FROM base"),
+            "bases": rows(self.path, "SELECT * FROM _base"),
             "conflicts": self.imagined(),
         }
-        if not self.ws.status().closed:
+        if not self.ws.status().consistent:
             found["ledger"] = "open"
         sent = len(self.proxy.writes())
         report = self.ws.sync(self.remote, full=True).remotes[self.remote]

@@ -400,7 +400,7 @@ class Site:
             return Counter(), Counter()
         try:
             with Workspace.open(self.path) as ws:
-                if not ws.status().closed:
+                if not ws.status().consistent:
                     verdict.wrong.append("the ledger does not close")
         except SyncerError as exc:
             verdict.wrong.append(f"the file cannot be opened: {exc}")

@@ -253,7 +253,7 @@ class People:
 
     def wrong_now(self) -> list[Any]:
         """What is not as it must be at any moment."""
-        wrong: list[Any] = [] if self.ws.status().closed else ["the ledger is open"]
+        wrong: list[Any] = [] if self.ws.status().consistent else ["the ledger is open"]
         for remote in ("plexus", "prefactor", "abeja"):
             made = Counter((e.model, e.key) for e in self.sandbox.effects(op="create", remote=remote))
             # What somebody deleted there may be made again, where a person has chosen our side.
@@ -267,7 +267,7 @@ class People:
             model = self.ws._models[remote][name]
             local = self.ws.database.read(lambda tx, model=model, keys=keys: local_of(tx, model, keys))
             wrong += [found for key in keys if (found := unsound(model, key, local[key]))]
-        orphans = "SELECT model, key FROM base EXCEPT SELECT model, key FROM outbox"
+        orphans = "SELECT model, key FROM _base EXCEPT SELECT model, key FROM outbox"
         return wrong + [f"a base without a change: {one}" for one in rows(self.path, orphans)]
 
     def lost(self) -> list[str]:
@@ -290,7 +290,7 @@ class People:
         return wrong + self._lost_elsewhere()
 
     def _lost_elsewhere(self) -> list[str]:
-        named = dict(rows(self.path, "SELECT local_id, remote_id FROM id_map"))
+        named = dict(rows(self.path, "SELECT local_id, remote_id FROM _id_map"))
         wrong = []
         for asked, wanted in self.asked.items():
             key, name = named.get(asked, asked), "agent_span" if "payload" in wanted else "agent_instance"

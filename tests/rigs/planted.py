@@ -40,8 +40,8 @@ BUGS = (
     Bug(
         "the overlap of a pull is left out",
         "syncer/engine/pull/checkpoint.py",
-        "earlier(mark.position, self.overlap_s)",
-        "mark.position",
+        "earlier(mark.cursor, self.overlap_s)",
+        "mark.cursor",
         "tests/engine/pull/test_pull.py::test_a_late_arrival_inside_the_overlap_is_seen",
         "I12",
     ),
@@ -64,7 +64,7 @@ BUGS = (
     Bug(
         "an edit is folded into a change that is being sent",
         "syncer/outbox/coalesce.py",
-        "    if earlier_state not in (State.PENDING, State.PARKED) or ",
+        "    if earlier_state not in (State.PENDING, State.REJECTED) or ",
         "    if earlier_state is State.CONFLICT or ",
         "tests/outbox/test_coalesce.py::test_what_may_be_applied_is_never_touched",
         "I5",
@@ -102,12 +102,12 @@ BUGS = (
         "I6",
     ),
     Bug(
-        "a change leaves by no door",
+        "a change leaves without an outcome",
         "syncer/outbox/queue.py",
-        '    tx.must(_LEAVE, {"seqs": listed, "door": door, "by": by, "now": clock.stored_now(), "why": why}, '
+        '    tx.must(_LEAVE, {"seqs": listed, "outcome": outcome, "by": by, "now": clock.stored_now(), "why": why}, '
         "len(set(seqs)))\n",
         "",
-        "tests/engine/push/test_push.py::test_mending_a_parked_record_sends_it",
+        "tests/engine/push/test_push.py::test_mending_a_rejected_record_sends_it",
         "I2",
     ),
     Bug(
@@ -115,7 +115,7 @@ BUGS = (
         "syncer/engine/push/claim.py",
         "            elif change.op == Op.CREATE or field.name in change.fields:\n                return None\n",
         "",
-        "tests/engine/push/test_push.py::test_children_of_a_parked_parent_wait",
+        "tests/engine/push/test_push.py::test_children_of_a_rejected_parent_wait",
         "I7",
     ),
     Bug(
@@ -335,7 +335,7 @@ BUGS = (
     Bug(
         "due times are not in the file",
         "syncer/outbox/queue.py",
-        '"st": str(state), "d": due_at, ',
+        '"st": str(state), "d": next_attempt_at, ',
         '"st": str(state), "d": None, ',
         "tests/rigs/test_refusals.py::test_what_failed_waits_for_its_own_time_in_every_process",
         "I9",
@@ -394,7 +394,7 @@ BUGS = (
         "the backup shows the file after the upgrade",
         "syncer/store/migrate.py",
         "    kept = backups.kept(path, path.with_name",
-        '    _to_head(path, "full")\n    kept = backups.kept(path, path.with_name',
+        '    _to("head", path, "full")\n    kept = backups.kept(path, path.with_name',
         "tests/rigs/test_schemas.py::test_an_upgrade_takes_a_backup_and_keeps_every_row",
         "I20",
     ),

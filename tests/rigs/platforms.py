@@ -74,7 +74,7 @@ class PlexusDays(Days):
 
     def doubled(self) -> list[str]:
         effects = Counter((effect.key, effect.op) for effect in self.sandbox.effects("ScoreResult"))
-        acked = Counter(rows(self.path, "SELECT key, op FROM ledger WHERE door = 'acked' AND model = 'ScoreResult'"))
+        acked = Counter(rows(self.path, "SELECT key, op FROM ledger WHERE outcome = 'acked' AND model = 'ScoreResult'"))
         return [f"{key}: {count} for {acked[key]}" for key, count in effects.items() if count > max(acked[key], 0)]
 
     def imagined(self) -> list[Any]:
@@ -142,7 +142,7 @@ class PrefactorDays(Days):
 
     def lost(self) -> list[str]:
         wrong = []
-        named = dict(rows(self.path, "SELECT local_id, remote_id FROM id_map"))
+        named = dict(rows(self.path, "SELECT local_id, remote_id FROM _id_map"))
         for asked, wanted in self.wanted.items():
             key = named.get(asked, asked)
             model, name = ("AgentSpan", "agent_span") if "payload" in wanted else ("AgentInstance", "agent_instance")

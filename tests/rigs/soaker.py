@@ -60,7 +60,7 @@ def main(file: str, rounds: int, writes: int) -> None:
             maintenance.folded(ws.path)
             seen["files"].append(maintenance.size(ws.path))
             seen["rss"].append(memory_mb("VmRSS"))
-        seen["closed"] = ws.status().closed
+        seen["closed"] = ws.status().consistent
     sys.stdout.write(json.dumps(seen) + "\n")
 
 

@@ -28,7 +28,7 @@ from tests.rigs.writing import ran
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 PAGE = 4096
-_TABLES = "('outbox', 'ledger', 'base', 'mark', 'remote_state', 'plexus_account', 'plexus_score_result')"
+_TABLES = "('outbox', 'ledger', '_base', '_checkpoint', '_remote_state', 'plexus_account', 'plexus_score_result')"
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_a_damaged_log_leaves_a_sound_file_of_earlier_writes(path: Path, tmp_pat
         found = [row["id"] for row in ws.query("SELECT key AS id FROM outbox ORDER BY seq")]
         assert found == ids[: len(found)]
         assert {a["id"] for a in ws.plexus.find("Account")} == set(found)
-        assert ws.status().closed
+        assert ws.status().consistent
         account(ws, key="after")
     assert migrate.integrity(copy) == []
     assert harm != "noise at the end" or found == ids
@@ -180,14 +180,14 @@ def test_a_clock_that_jumps_between_runs_delays_and_doubles_nothing(
         ws.push(wait_s=0)
     if fault == "interrupted":  # by a sync on another machine, of which nobody here can know that it is dead
         until = clock.after(120, START)
-        write(path, "UPDATE remote_state SET lease_owner = 'elsewhere:1', lease_until = ? WHERE remote = 'plexus'", until)
+        write(path, "UPDATE _remote_state SET lease_owner = 'elsewhere:1', lease_until = ? WHERE remote = 'plexus'", until)
     with at(sandbox, path, START + timedelta(days=days)) as (ws, virtual):
         sandbox.put("ScoreResult", {**(sandbox.get("ScoreResult", made) or {}), **result(ids), "id": "theirs"})
         report = ws.sync()
         assert (report.exit_code, sum(virtual.slept) < 60) == (0, True)
         assert len(sandbox.effects("ScoreResult", "create")) == 1
         assert ws.plexus.get("ScoreResult", "theirs") is not None
-        assert ws.status().closed
+        assert ws.status().consistent
         assert ws.push().requests == 0
 
 
@@ -217,4 +217,4 @@ def test_a_clock_at_the_end_of_the_calendar_stops_nothing(
         else:
             assert ledger.prune(ws.database, clock.after(-86_400.0)).total == 0
         assert ws.push("plexus", wait_s=0).acked == 1
-        assert ws.status().closed
+        assert ws.status().consistent

@@ -200,7 +200,7 @@ class Days(RuleBasedStateMachine):
         assert people.lost() == [], told
         verified = people.ws.verify()
         assert verified.equal, f"{told}: {verified.as_dict()}"
-        assert rows(people.path, "SELECT * FROM base") == rows(people.path, "SELECT * FROM v_conflicts") == [], told
+        assert rows(people.path, "SELECT * FROM _base") == rows(people.path, "SELECT * FROM v_conflicts") == [], told
         counts.update(days=1, writes=people.written, crashes=people.crashes, requests=self.sandbox.requests)
         counts["conflicts"] += rows(people.path, "SELECT count(*) FROM conflict")[0][0]
 

@@ -20,7 +20,7 @@ from tests.rigs import settings
 from tests.rigs.world import ROOT, World, ended
 from tests.store.test_upgrade import downgraded
 
-KEPT = ("outbox", "ledger", "base", "mark", "plexus_item", "plexus_score_result")
+KEPT = ("outbox", "ledger", "_base", "_checkpoint", "plexus_item", "plexus_score_result")
 OLDEST = "0001"
 
 

@@ -87,7 +87,7 @@ def test_a_sync_that_slept_past_its_lease_is_fenced(world: World, failpoint: str
     try:
         with world.opened() as ws, pytest.raises(SyncRunning):
             ws.push(then[-1], wait_s=0)
-        write(world.path, "UPDATE remote_state SET lease_until = '2020-01-01T00:00:00.000000Z'")
+        write(world.path, "UPDATE _remote_state SET lease_until = '2020-01-01T00:00:00.000000Z'")
         world.drain(beside=True)
     except BaseException:
         sleeper.kill()

@@ -107,7 +107,7 @@ def test_no_value_breaks_a_pull_or_a_push(remote: str, path: Path, sandbox: Sand
                 ws.plexus.update("Item", ws.plexus.find("Item")[0]["id"], {"text": str(number)})
             report = ws.sync(remote, models=_MODELS[remote], full=True, wait_s=0)
             assert report.exit_code in (0, 3, 4), where
-            assert ws.status().closed, where
+            assert ws.status().consistent, where
             _all_shown(ws, remote)
         hostile.answer = lambda asked: forwarded(sandbox, asked)
         assert migrate.integrity(path) == []
@@ -132,15 +132,15 @@ def _all_shown(ws: Workspace, remote: str) -> None:
 def _settled(ws: Workspace, remote: str) -> None:
     """After the storm: what needs a person gets one, then both sides are equal."""
     for _ in range(12):
-        for (seq,) in rows(ws.path, "SELECT seq FROM outbox WHERE state IN ('parked', 'conflict')"):
+        for (seq,) in rows(ws.path, "SELECT seq FROM outbox WHERE state IN ('rejected', 'conflict')"):
             ws.retry(seq)
         ws.sync(remote, full=True, allow_mass_delete=True)
-        if not ws.status().live:
+        if not ws.status().pending:
             break
         clock.sleep(600)
     verified = ws.verify(remote, repair=True, allow_mass_delete=True)
     assert ws.verify(remote).equal, verified.as_dict()
-    assert ws.status().live == 0
+    assert ws.status().pending == 0
 
 
 WHOLE: dict[str, bytes] = {
@@ -198,7 +198,9 @@ def test_no_wait_is_for_ever(path: Path, sandbox: Sandbox) -> None:
                 hostile.answer = lambda _, status=status, headers=headers: Answered(body, status, headers)
                 assert ws.push("plexus", wait_s=0).exit_code == 4, wait
                 clock.sleep(31 * 86_400)
-                assert rows(path, "SELECT count(*) FROM outbox WHERE due_at > ?", clock.stored_now()) == [(0,)], wait
+                assert rows(path, "SELECT count(*) FROM outbox WHERE next_attempt_at > ?", clock.stored_now()) == [(0,)], (
+                    wait
+                )
         hostile.answer = lambda asked: forwarded(sandbox, asked)
         assert ws.push("plexus").exit_code == 0
         assert len(sandbox.effects("Account", "create")) == 1
@@ -217,4 +219,4 @@ def test_a_deep_or_huge_value_of_ours_is_refused_or_kept_whole(ws: Workspace) ->
         ws.plexus.create("ScoreResult", result(ids, metadata=deep))
     with pytest.raises(InvalidInput):
         ws.plexus.create("ScoreResult", result(ids, value="half \ud800"))
-    assert ws.status().closed
+    assert ws.status().consistent

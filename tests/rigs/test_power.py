@@ -116,7 +116,7 @@ def accepted(path: Path, before: int) -> int:
     """How many writes of this program the copy holds, after checking that it is sound and its books close."""
     assert migrate.integrity(path) == []
     with Workspace(Settings(str(path))) as ws:
-        assert ws.status().closed
+        assert ws.status().consistent
     ((last,),) = rows(path, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
     return int(last) - before
 

@@ -203,7 +203,7 @@ def _drained(office: Office, ids: dict[str, str], found: list[dict[str, Any]]) -
             if ws.sync("plexus").exit_code == 0:
                 break
         assert rows(office.path, "SELECT * FROM outbox") == []
-        assert ws.status().closed
+        assert ws.status().consistent
         sent = len(office.proxy.writes())
         assert ws.sync("plexus").exit_code == 0
         assert len(office.proxy.writes()) == sent
@@ -215,7 +215,7 @@ def _drained(office: Office, ids: dict[str, str], found: list[dict[str, Any]]) -
         for name, each in zip(SHARED, found, strict=False):
             assert each["shared"] in (None, shared[name])
     effects = Counter((effect.key, effect.op) for effect in sandbox.effects("ScoreResult"))
-    acked = Counter(rows(office.path, "SELECT key, op FROM ledger WHERE door = 'acked' AND model = 'ScoreResult'"))
+    acked = Counter(rows(office.path, "SELECT key, op FROM ledger WHERE outcome = 'acked' AND model = 'ScoreResult'"))
     assert not [pair for pair, count in effects.items() if count > acked[pair]]
 
 
@@ -237,7 +237,7 @@ def test_a_second_sync_is_told_that_one_is_running(office: Office) -> None:
         assert ws.push("plexus").exit_code == 0
         assert office.sandbox.get("ScoreResult", made) is not None
         assert Counter(e.key for e in office.sandbox.effects()).most_common(1)[0][1] == 1
-        assert ws.status().closed
+        assert ws.status().consistent
 
 
 def test_a_sync_that_was_suspended_cannot_commit_over_its_successor(office: Office) -> None:
@@ -251,7 +251,7 @@ def test_a_sync_that_was_suspended_cannot_commit_over_its_successor(office: Offi
         assert proxy.held.wait(LIMIT_S)
         first.send_signal(signal.SIGSTOP)
         proxy.hold = lambda _: False
-        write(office.path, "UPDATE remote_state SET lease_until = '2000-01-01T00:00:00.000000Z'")
+        write(office.path, "UPDATE _remote_state SET lease_until = '2000-01-01T00:00:00.000000Z'")
         assert ws.push("plexus").exit_code == 0
         ws.plexus.update("ScoreResult", made, {"value": "later"})
         before = _bookkeeping(office.path)
@@ -264,13 +264,13 @@ def test_a_sync_that_was_suspended_cannot_commit_over_its_successor(office: Offi
         effects = Counter((e.key, e.op) for e in office.sandbox.effects())
         assert set(effects.values()) == {1}
         assert (office.sandbox.get("ScoreResult", made) or {})["value"] == "later"
-        assert (rows(office.path, "SELECT * FROM outbox"), ws.status().closed) == ([], True)
+        assert (rows(office.path, "SELECT * FROM outbox"), ws.status().consistent) == ([], True)
 
 
 def _bookkeeping(path: Path) -> list[Any]:
     """Everything about changes."""
     with closing(sqlite3.connect(path)) as connection:
-        return [connection.execute(f"SELECT * FROM {table}").fetchall() for table in ("outbox", "ledger", "base")]
+        return [connection.execute(f"SELECT * FROM {table}").fetchall() for table in ("outbox", "ledger", "_base")]
 
 
 def test_a_writer_behind_another_programs_lock_waits_and_then_says_so_in_plain_words(office: Office) -> None:
@@ -286,5 +286,5 @@ def test_a_writer_behind_another_programs_lock_waits_and_then_says_so_in_plain_w
         assert "database is locked" not in caught.value.sentence
         other.execute("ROLLBACK")
         with quick.transaction() as tx:
-            tx.script("UPDATE remote_state SET fence = fence")
+            tx.script("UPDATE _remote_state SET fence = fence")
         quick.close()

@@ -30,7 +30,7 @@ from tests.rigs.faults import JSON_TYPE, Answer, Fault, Request
 from tests.rigs.platforms import PlexusDays
 from tests.rigs.proxy import Proxy
 
-_ATTEMPTS = "SELECT door, attempts FROM ledger WHERE key IN (SELECT value FROM json_each(?))"
+_ATTEMPTS = "SELECT outcome, attempts FROM ledger WHERE key IN (SELECT value FROM json_each(?))"
 SECRETS = ("sandbox-key", "sandbox-prefactor-token", "sandbox-token")
 
 
@@ -108,7 +108,7 @@ def test_a_poisoned_batch_costs_few_requests_for_each_culprit_and_the_good_nothi
     cases = [(2, 1), (25, 1), (64, 3), (100, 7)] + [
         (random.randint(2, 100), random.randint(1, 6)) for _ in range(settings.scale - 1)
     ]
-    requests = parked = 0
+    requests = rejected = 0
     for n, k in cases:
         monkeypatch.setattr(Plexus, "limits", replace(Plexus.limits, first_batch=n, max_bytes=10_000_000))
         made = [r["id"] for r in ws.plexus.create_many("ScoreResult", [result(ids) for _ in range(n)])]
@@ -118,14 +118,14 @@ def test_a_poisoned_batch_costs_few_requests_for_each_culprit_and_the_good_nothi
         part = ws.push("plexus", wait_s=0).remotes["plexus"]
         spent = len(proxy.writes(before))
         assert spent <= len(bad) * (2 * math.ceil(math.log2(n)) + 1) + 1, f"{n} with {k}, seed {settings.seed}"
-        assert (part.acked, part.parked) == (n - len(bad), len(bad)), f"{n} with {k}, seed {settings.seed}"
-        assert {key for (key,) in rows(path, "SELECT key FROM outbox WHERE state = 'parked'")} == bad
+        assert (part.acked, part.rejected) == (n - len(bad), len(bad)), f"{n} with {k}, seed {settings.seed}"
+        assert {key for (key,) in rows(path, "SELECT key FROM outbox WHERE state = 'rejected'")} == bad
         assert set(rows(path, _ATTEMPTS, json.dumps(made))) == ({("acked", 1)} if len(bad) < n else set())
         ws.retry(*(seq for (seq,) in rows(path, "SELECT seq FROM outbox")))
         proxy.calm()
         assert ws.push("plexus").exit_code == 0
-        requests, parked = requests + spent, parked + len(bad)
-    settings.tally(f"poison {status}", batches=len(cases), culprits=parked, requests=requests)
+        requests, rejected = requests + spent, rejected + len(bad)
+    settings.tally(f"poison {status}", batches=len(cases), culprits=rejected, requests=requests)
 
 
 def test_a_record_that_makes_the_remote_stumble_ends_up_alone(
@@ -176,16 +176,16 @@ def test_what_failed_waits_for_its_own_time_in_every_process(
     proxy.rule = lambda request: Answer(503, b"{}") if request.writes else None
     for _ in range(4):
         pushed(ws, subject)
-        due = max(text for pair in rows(path, "SELECT due_at, NULL FROM outbox") for text in pair if text)
-        hold = [text for (text,) in rows(path, "SELECT hold_until FROM remote_state WHERE hold_until IS NOT NULL")]
-        due_at = clock.parsed(max(due, *hold, due))
-        assert due_at > still.moment
-        still.moment = due_at - timedelta(milliseconds=2)
+        due = max(text for pair in rows(path, "SELECT next_attempt_at, NULL FROM outbox") for text in pair if text)
+        hold = [text for (text,) in rows(path, "SELECT hold_until FROM _remote_state WHERE hold_until IS NOT NULL")]
+        next_attempt_at = clock.parsed(max(due, *hold, due))
+        assert next_attempt_at > still.moment
+        still.moment = next_attempt_at - timedelta(milliseconds=2)
         asked = proxy.count()
         with Workspace.open(path) as other:
             pushed(other, subject)
         assert proxy.count() == asked
-        still.moment = due_at + timedelta(milliseconds=1)
+        still.moment = next_attempt_at + timedelta(milliseconds=1)
     proxy.calm()
     for _ in range(3):
         clock.sleep(3600)
@@ -230,7 +230,7 @@ def test_a_sync_that_is_overtaken_at_a_request_stores_no_answer(
 ) -> None:
     """Owners of upserts, receipts, a page: none comes into the file under a lease that another sync has by now [I21]."""
     wanted, how = LATE[moment]
-    tables = ("outbox", "ledger", "base", "mark", "attempt", "plexus_item", "plexus_account", "id_map")
+    tables = ("outbox", "ledger", "_base", "_checkpoint", "_attempt", "plexus_item", "plexus_account", "_id_map")
     account = ws.plexus.create("Account", {"name": "Lab", "key": "lab"})["id"]
     if how == "push" and moment == "question":
         assert ws.push("plexus").exit_code == 0
@@ -243,7 +243,7 @@ def test_a_sync_that_is_overtaken_at_a_request_stores_no_answer(
 
     def look(request: Request) -> None:
         if wanted(request) and not seen:
-            write(path, "UPDATE remote_state SET fence = fence + 1")
+            write(path, "UPDATE _remote_state SET fence = fence + 1")
             seen.append([rows(path, f"SELECT * FROM {table}") for table in tables])
 
     proxy.look = look
@@ -269,7 +269,7 @@ def test_an_edit_made_while_its_record_is_on_the_wire(
 
     proxy.rule = rule
     ws.push("plexus", wait_s=0)
-    base = json.loads(rows(path, "SELECT record FROM base")[0][0])
+    base = json.loads(rows(path, "SELECT record FROM _base")[0][0])
     assert (base["name"], base["description"], base["settings"]) == ("Second", "ours", None)
     assert rows(path, "SELECT name, description, settings FROM plexus_account") == [("Second", "ours", '{"a":1}')]
     model = ws.plexus.models["Account"]
@@ -281,7 +281,7 @@ def test_an_edit_made_while_its_record_is_on_the_wire(
     assert stored is not None
     assert (stored["name"], stored["description"], stored["settings"]) == ("Second", "ours", '{"a":1}')
     assert len(sandbox.effects("Account")) == 4
-    assert rows(path, "SELECT * FROM base") == []
+    assert rows(path, "SELECT * FROM _base") == []
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -302,7 +302,7 @@ def test_credentials_that_end_in_the_middle_stop_the_remote_and_cost_nothing(
     assert set(outbox(path)) == {("pending", 0)}
     proxy.calm()
     assert pushed(ws, subject).exit_code == 0
-    assert (outbox(path), len(subject.applied(sandbox)), ws.status().closed) == ([], 12, True)
+    assert (outbox(path), len(subject.applied(sandbox)), ws.status().consistent) == ([], 12, True)
 
 
 def test_credentials_never_follow_a_redirect(
@@ -337,7 +337,7 @@ def test_a_delete_behind_a_write_whose_answer_was_lost_is_no_conflict(
     ws.plexus.delete("Account", made)
     assert ws.push("plexus").exit_code == 0
     assert [e.op for e in sandbox.effects("Account")][-2:] == [first, "delete"]
-    assert (outbox(path), sandbox.count("Account"), ws.status().closed) == ([], 0, True)
+    assert (outbox(path), sandbox.count("Account"), ws.status().consistent) == ([], 0, True)
 
 
 def test_somebody_elses_edit_before_our_delete_still_asks(
@@ -387,7 +387,7 @@ def test_a_run_that_may_be_on_its_way_is_not_made_again_because_somebody_asks(
     make(ws, SUBJECTS["abeja"], sandbox, 1)
     proxy.next.append(Fault.LATE)
     proxy.rule = lambda r: None if r.writes else Answer(200, b'{"entries":[],"next_page_token":null}')
-    assert pushed(ws, SUBJECTS["abeja"]).later == 1
+    assert pushed(ws, SUBJECTS["abeja"]).will_retry == 1
     for _ in range(3):
         clock.sleep(15)
         ws.retry(*(seq for (seq,) in rows(path, "SELECT seq FROM outbox")))

@@ -22,11 +22,11 @@ from syncer.store import migrate, version
 from syncer.store.database import Database
 from tests.cli.conftest import Syncer
 from tests.files import rows, write
-from tests.rigs.released import SCHEMAS, Left, contents, program_before, unpacked
+from tests.rigs.released import SCHEMAS, Left, contents, kept_as, program_before, unpacked
 from tests.rigs.settings import scale, seed, tally
 
-_REACHED = "SELECT remote, model, max(position) FROM mark WHERE position IS NOT NULL GROUP BY remote, model"
-STATES = {"pending", "sending", "ambiguous", "parked", "conflict"}
+_REACHED = "SELECT remote, model, max(cursor) FROM _checkpoint WHERE cursor IS NOT NULL GROUP BY remote, model"
+STATES = {"pending", "sending", "ambiguous", "parked", "conflict"}  # as they were called until schema 0004
 
 
 @pytest.fixture(params=SCHEMAS)
@@ -83,7 +83,7 @@ def test_an_upgrade_takes_a_backup_and_keeps_every_row(left: Left, tmp_path: Pat
     assert rows(kept, "PRAGMA application_id") == [(version.APPLICATION_ID,)]
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert stat.S_IMODE(left.path.stat().st_mode) == 0o600
-    assert contents(left.path, before) == before
+    assert contents(left.path, kept_as(before)) == kept_as(before)
     assert migrate.integrity(left.path) == []
     assert Syncer(left.path, tmp_path)("db", "check").code == 0
 
@@ -95,17 +95,17 @@ def test_an_upgraded_file_drains_exactly_once(left: Left, later: clock.Virtual, 
     marks = rows(left.path, _REACHED)
     rates = {} if faults is None else {"fail_rate": 0.2, "lose_reply_rate": 0.3, "throttle": 0.1, "seed": faults}
     with left.sandbox(**rates) as sandbox, left.workspace(sandbox) as ws:
-        _drain(ws, later, {"parked", "conflict"})
-        reached = {(remote, model): position for remote, model, position in rows(left.path, _REACHED)}
-        assert all(reached[remote, model] >= position for remote, model, position in marks), faults
-        ws.retry(*(row[0] for row in rows(left.path, "SELECT seq FROM outbox WHERE state = 'parked'")))
+        _drain(ws, later, {"rejected", "conflict"})
+        reached = {(remote, model): cursor for remote, model, cursor in rows(left.path, _REACHED)}
+        assert all(reached[remote, model] >= cursor for remote, model, cursor in marks), faults
+        ws.retry(*(row[0] for row in rows(left.path, "SELECT seq FROM outbox WHERE state = 'rejected'")))
         for key in left.stuck["ScoreResult"]:
             ws.resolve(key, take="ours")
         _drain(ws, later, set())
         dealt = sandbox.faults.dealt.total() - sandbox.faults.dealt["served"]
         sandbox.faults.clear()
         assert ws.sync().exit_code == 0, faults
-        assert ws.status().closed, faults
+        assert ws.status().consistent, faults
         arrived = _arrived(left, ws, sandbox)
         assert ws.verify().equal, faults
         assert ws.push().requests == 0, faults
@@ -148,17 +148,17 @@ def _arrived(left: Left, ws: Workspace, sandbox: Sandbox) -> int:
 
 def test_an_upgrade_that_fails_half_way_can_be_repeated(left: Left) -> None:
     """A migration that meets a table of somebody's own undoes all it did; once that is gone the next try succeeds [I20]."""
-    write(left.path, "CREATE TABLE made (mine)")  # the last migration makes one, after others
+    write(left.path, "CREATE TABLE _remote_state (mine)")  # the last name that the last migration gives
     before = contents(left.path)
     with pytest.raises(DatabaseError) as caught:
         migrate.upgrade(left.path)
-    assert "made" in caught.value.sentence
+    assert "_remote_state" in str(caught.value.why)
     assert contents(left.path) == before
     assert rows(left.path, "SELECT version_num FROM alembic_version") == [(left.schema,)]
-    write(left.path, "DROP TABLE made")
+    write(left.path, "DROP TABLE _remote_state")
     assert migrate.upgrade(left.path)[1] == version.head()  # in the same second: its backup takes another name
-    del before["made"]
-    assert contents(left.path, before) == before
+    del before["_remote_state"]
+    assert contents(left.path, kept_as(before)) == kept_as(before)
     assert len(list(left.path.parent.glob("*.bak"))) == 2
 
 

@@ -115,7 +115,7 @@ def _looks() -> list[tuple[str, ...]]:
     plain: list[tuple[str, ...]] = [
         *(("outbox", "show", str(n)) for n in (1, 6, 7)), ("outbox", "list"), ("status",), ("conflicts", "list"),
         ("config",), ("explain", "local-1"), ("history", "local-1"), ("db", "check"), ("doctor",), ("plan",),
-        *(("query", f"SELECT * FROM {table}") for table in ("outbox", "attempt", "sync_run")),
+        *(("query", f"SELECT * FROM {table}") for table in ("outbox", "_attempt", "sync_run")),
     ]  # fmt: skip
     return [*((*words, "--json") for words in plain), ("config",), ("doctor", "--remote")]
 
@@ -256,9 +256,10 @@ def test_everything_made_is_for_its_owner_only(tmp_path: Path) -> None:
 
 
 HARMFUL = (
-    "DELETE FROM outbox", "WITH x AS (SELECT 1) DELETE FROM outbox", "INSERT INTO mark DEFAULT VALUES", "REINDEX", "ANALYZE",
+    "DELETE FROM outbox", "WITH x AS (SELECT 1) DELETE FROM outbox", "INSERT INTO ledger DEFAULT VALUES", "REINDEX",
+    "ANALYZE",
     "UPDATE outbox SET state = 'acked'", "DROP VIEW v_pending", "ALTER TABLE outbox RENAME TO o", "CREATE TEMP TABLE t (x)",
-    "REPLACE INTO mark VALUES (1)", "CREATE TRIGGER t AFTER INSERT ON outbox BEGIN SELECT 1; END", "BEGIN EXCLUSIVE",
+    "REPLACE INTO ledger VALUES (1)", "CREATE TRIGGER t AFTER INSERT ON outbox BEGIN SELECT 1; END", "BEGIN EXCLUSIVE",
     "CREATE VIRTUAL TABLE t USING fts5(x)", "ATTACH '{folder}/other.db' AS o", "DETACH main", "VACUUM", "SAVEPOINT x",
     "VACUUM INTO '{folder}/copy.db'", "PRAGMA journal_mode = DELETE", "PRAGMA application_id = 1", "PRAGMA query_only = OFF",
     "PRAGMA writable_schema = 1", "PRAGMA user_version = 7", "PRAGMA wal_checkpoint(TRUNCATE)", "SELECT edit('x')",

@@ -52,7 +52,7 @@ def test_a_redirect_is_not_followed(path: Path, elsewhere: Hostile, status: int)
             for call in _clients(ws, addresses(first)):
                 with contextlib.suppress(SyncerError, PrefactorHttpError):  # each has words of its own for it
                     call()
-            assert ws.status().live == 8
+            assert ws.status().pending == 8
         assert len(first.asked) >= 3
     assert elsewhere.asked == []
 
@@ -205,7 +205,7 @@ def test_the_client_of_abeja_keeps_its_token_at_home(path: Path, elsewhere: Host
         assert run["run_id"]
         with pytest.raises(SettingError, match="unencrypted"):
             ws.push("abeja")
-        assert ws.status().live == 1
+        assert ws.status().pending == 1
     assert elsewhere.asked == []
 
 

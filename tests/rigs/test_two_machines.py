@@ -146,7 +146,7 @@ class Session:
             if pull:
                 side.ws.pull(wait_s=0, full=self.random.random() < 0.3, allow_mass_delete=True)
             self.see()
-            assert side.ws.status().closed, self.told
+            assert side.ws.status().consistent, self.told
 
     def see(self) -> None:
         """Note what stands upstream."""

@@ -30,8 +30,8 @@ PROGRAM = Path(__file__).with_name("program.py")
 LIMIT_S = 60
 _PEOPLES = ("PLEXUS_", "PREFACTOR_", "ABEJA_", "PLATFORM_", "SYNCER_")
 _AN_HOUR_PASSES = (
-    "UPDATE remote_state SET hold_until = NULL",
-    "UPDATE outbox SET due_at = NULL, attempted_at = strftime('%Y-%m-%dT%H:%M:%f000Z', attempted_at, '-1 hour')",
+    "UPDATE _remote_state SET hold_until = NULL",
+    "UPDATE outbox SET next_attempt_at = NULL, attempted_at = strftime('%Y-%m-%dT%H:%M:%f000Z', attempted_at, '-1 hour')",
 )
 _NO_ROW = """
 SELECT seq FROM outbox WHERE op IN ('create', 'update') AND (
@@ -210,7 +210,7 @@ class World:
         told = f"seed {self.seed}, round {self._rounds}"
         assert migrate.integrity(self.path) == [], told
         with self.opened() as ws:
-            assert ws.status().closed, told
+            assert ws.status().consistent, told
         assert rows(self.path, _NO_ROW) == [], told
         assert rows(self.path, _NO_CHANGE) == [], told
         self._check_rows(told)
@@ -277,7 +277,7 @@ class World:
                     break
             stuck = rows(self.path, "SELECT model, op, state, attempts, code, reason FROM outbox")
             assert stuck == [], (self.seed, self._rounds, stuck)
-            assert ws.status().closed
+            assert ws.status().consistent
             assert all(part.stopped is None for part in report.remotes.values()), (self.seed, report)
 
     def check_upstream(self) -> None:

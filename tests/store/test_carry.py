@@ -53,7 +53,7 @@ def test_an_edit_of_a_record_that_was_sent_comes_with_its_base(pair: tuple[Path,
     assert (again.brought, again.held, again.known) == ([], [], 1)
     with Workspace.open(new) as ws:
         assert ws.push().exit_code == 0
-        assert ws.status().closed
+        assert ws.status().consistent
     assert carried(old, new).brought == []
 
 

@@ -34,17 +34,17 @@ def still() -> Iterator[clock.Virtual]:
 
 def because(found: dict[str, Any]) -> list[str]:
     """The codes of why the first change waits, what decides first."""
-    return [why["because"] for why in found["waiting"][0]["reasons"]]
+    return [why["because"] for why in found["pending"][0]["reasons"]]
 
 
 def commands(found: dict[str, Any]) -> list[str]:
     """What can be run about the first change that waits."""
-    return [step["run"] for why in found["waiting"][0]["reasons"] for step in why["fix"]]
+    return [step["run"] for why in found["pending"][0]["reasons"] for step in why["fix"]]
 
 
 def attempts(path: Path) -> list[Any]:
     """Number, outcome and code of every attempt on record."""
-    return rows(path, "SELECT number, outcome, code FROM attempt ORDER BY id")
+    return rows(path, "SELECT number, outcome, code FROM _attempt ORDER BY id")
 
 
 def test_due_now(synced: Workspace) -> None:
@@ -53,7 +53,7 @@ def test_due_now(synced: Workspace) -> None:
     found = synced.explain("plexus", "Account", made)
     assert because(found) == ["due"]
     assert commands(found) == ["syncer push plexus"]
-    assert found["waiting"][0]["values"]["name"] == "Lab"
+    assert found["pending"][0]["values"]["name"] == "Lab"
     assert synced.explain(1)["key"] == made
 
 
@@ -64,7 +64,7 @@ def test_not_configured(ws: Workspace) -> None:
     assert commands(found) == ["export PLEXUS_API_URL=... PLEXUS_API_KEY=..."]
 
 
-def test_parked_and_what_waits_behind(synced: Workspace, sandbox: Sandbox, path: Path, still: clock.Virtual) -> None:
+def test_rejected_and_what_waits_behind(synced: Workspace, sandbox: Sandbox, path: Path, still: clock.Virtual) -> None:
     """The refusal with its time, code and request; what waits behind it names the commands for that one."""
     made = scoring(synced)
     synced.push("plexus")
@@ -73,16 +73,16 @@ def test_parked_and_what_waits_behind(synced: Workspace, sandbox: Sandbox, path:
     synced.push("plexus", wait_s=0)
     seq = rows(path, "SELECT seq FROM outbox")[0][0]
     found = synced.explain("plexus", "Item", item)
-    assert because(found) == ["parked"]
+    assert because(found) == ["rejected"]
     assert commands(found) == [f"syncer outbox retry {seq}", f"syncer outbox drop {seq}"]
-    (tried,) = found["waiting"][0]["attempts_made"]
+    (tried,) = found["pending"][0]["attempts_made"]
     assert (tried["number"], tried["outcome"], tried["code"], tried["request_id"]) == (1, "refused", "malformed", "req-1")
     assert tried["at"] == tried["ended_at"] == clock.stored(START)
     child = synced.plexus.create("ScoreResult", result({**made, "itemId": item}))["id"]
     found = synced.explain("plexus", "ScoreResult", child)
     assert because(found) == ["blocked"]
     assert commands(found) == [f"syncer outbox retry {seq}", f"syncer outbox drop {seq}"]
-    assert item in found["waiting"][0]["reasons"][0]["text"]
+    assert item in found["pending"][0]["reasons"][0]["text"]
 
 
 def test_in_conflict(synced: Workspace, sandbox: Sandbox) -> None:
@@ -93,11 +93,11 @@ def test_in_conflict(synced: Workspace, sandbox: Sandbox) -> None:
     sandbox.edit("Item", made["itemId"], description="theirs")
     synced.push("plexus", wait_s=0)
     found = synced.explain("plexus", "Item", made["itemId"])
-    seq = found["waiting"][0]["seq"]
+    seq = found["pending"][0]["seq"]
     assert because(found) == ["conflict"]
-    assert "description" in found["waiting"][0]["reasons"][0]["text"]
+    assert "description" in found["pending"][0]["reasons"][0]["text"]
     assert f"syncer conflicts resolve {seq} --ours" in commands(found)
-    (tried,) = found["waiting"][0]["attempts_made"]
+    (tried,) = found["pending"][0]["attempts_made"]
     assert tried["outcome"] == "differs"
     assert tried["request_id"]
     synced.resolve(seq, take="ours")
@@ -113,15 +113,15 @@ def test_backing_off(synced: Workspace, sandbox: Sandbox, path: Path, still: clo
         still.moment += timedelta(hours=1)
     still.moment -= timedelta(hours=1)
     found = synced.explain("plexus", "Account", made)
-    late = next(why for why in found["waiting"][0]["reasons"] if why["because"] == "backing-off")
+    late = next(why for why in found["pending"][0]["reasons"] if why["because"] == "backing-off")
     assert commands(found)[-1] == "syncer outbox retry 1"
-    assert late["until"] == rows(path, "SELECT due_at FROM outbox")[0][0]
+    assert late["until"] == rows(path, "SELECT next_attempt_at FROM outbox")[0][0]
     assert attempts(path) == [(n, "ambiguous", "server-error") for n in (1, 2, 3)]
     still.moment += timedelta(hours=1)
     assert synced.push("plexus", wait_s=0).acked == 1
     assert len(attempts(path)) == 3
     found = synced.explain(1)
-    assert (found["waiting"], found["change"]["door"], found["change"]["attempts"]) == ([], "acked", 4)
+    assert (found["pending"], found["change"]["outcome"], found["change"]["attempts"]) == ([], "acked", 4)
     assert len(found["change"]["attempts_made"]) == 3
     assert found["last_pushed_at"] == clock.stored_now()
 
@@ -131,7 +131,7 @@ def test_held_by_retry_after(synced: Workspace, sandbox: Sandbox, still: clock.V
     made = account(synced)
     sandbox.faults.fail_next(429, {**JSON, "Retry-After": "120"})
     synced.push("plexus", wait_s=0)
-    why = synced.explain("plexus", "Account", made)["waiting"][0]["reasons"][0]
+    why = synced.explain("plexus", "Account", made)["pending"][0]["reasons"][0]
     assert why["because"] == "held"
     assert why["until"] >= clock.after(120.0)
 
@@ -159,7 +159,7 @@ def test_a_sync_that_died(synced: Workspace, path: Path) -> None:
     assert because(synced.explain("plexus", "Account", made)) == ["ambiguous"]
     write(path, 'UPDATE outbox SET body = \'{"input":{"id":"\' || key || \'","name":"New"}}\'')
     synced.push("plexus", wait_s=0)
-    (one,) = rows(path, "SELECT number, at, ended_at, outcome, code FROM attempt")
+    (one,) = rows(path, "SELECT number, at, ended_at, outcome, code FROM _attempt")
     assert one == (1, "2026-03-04T00:00:00.000000Z", None, None, "interrupted")
 
 
@@ -169,7 +169,7 @@ def test_while_a_sync_is_at_work(synced: Workspace, path: Path) -> None:
     held = lease.acquire(synced.database, "plexus")
     found = synced.explain("plexus", "Account", made)
     assert because(found) == ["sync-running"]
-    assert ids.owner() in found["waiting"][0]["reasons"][0]["text"]
+    assert ids.owner() in found["pending"][0]["reasons"][0]["text"]
     write(path, "UPDATE outbox SET state = 'sending'")
     assert because(synced.explain("plexus", "Account", made)) == ["sending"]
     with synced.database.transaction() as tx:
@@ -205,7 +205,7 @@ def test_request_ids_of_all_three(synced: Workspace, sandbox: Sandbox, path: Pat
     sandbox.faults.fail_next(503, {**JSON, "X-Request-Id": "prefactor-1"})
     sandbox.faults.fail_next(400, {**JSON, "x-request-id": "abeja-1"}, b'{"error":"bad_request","error_description":"no"}')
     synced.push(wait_s=0)
-    assert [name for (name,) in rows(path, "SELECT request_id FROM attempt ORDER BY seq")] == [
+    assert [name for (name,) in rows(path, "SELECT request_id FROM _attempt ORDER BY seq")] == [
         "plexus-1",
         "prefactor-1",
         "abeja-1",
@@ -218,7 +218,7 @@ def test_an_id_that_is_none_is_not_kept(synced: Workspace, sandbox: Sandbox, pat
     account(synced)
     sandbox.faults.fail_next(503, {**JSON, "x-request-id": value})
     synced.push("plexus", wait_s=0)
-    assert rows(path, "SELECT request_id FROM attempt") == [(None,)]
+    assert rows(path, "SELECT request_id FROM _attempt") == [(None,)]
 
 
 def test_a_record_with_nothing_waiting(synced: Workspace, sandbox: Sandbox) -> None:
@@ -228,7 +228,7 @@ def test_a_record_with_nothing_waiting(synced: Workspace, sandbox: Sandbox) -> N
     sandbox.edit("Score", made["scoreId"], name="Mood")
     synced.pull("plexus")
     found = synced.explain("plexus", "Score", made["scoreId"])
-    assert found["waiting"] == []
+    assert found["pending"] == []
     assert found["exists"]
     assert found["last_pushed_at"] < found["last_pulled_at"] <= found["model_pulled_at"]
 
@@ -250,20 +250,20 @@ def test_a_deleted_record(synced: Workspace) -> None:
     synced.push("plexus")
     synced.plexus.delete("Account", made)
     found = synced.explain("plexus", "Account", made)
-    assert (found["exists"], found["waiting"][0]["op"], found["waiting"][0]["values"]) == (False, "delete", None)
+    assert (found["exists"], found["pending"][0]["op"], found["pending"][0]["values"]) == (False, "delete", None)
     synced.push("plexus")
-    assert synced.explain("plexus", "Account", made)["waiting"] == []
+    assert synced.explain("plexus", "Account", made)["pending"] == []
 
 
 def test_attempts_of_a_change_that_was_taken_over(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """An edit of a parked change has another number; what was tried before it is told with it."""
+    """An edit of a rejected change has another number; what was tried before it is told with it."""
     made = account(synced)
     sandbox.faults.fail_next(400, body=REFUSED)
     synced.push("plexus", wait_s=0)
     synced.plexus.update("Account", made, {"name": "Better"})
     found = synced.explain("plexus", "Account", made)
-    assert [(one["seq"], one["outcome"]) for one in found["waiting"][0]["attempts_made"]] == [(1, "refused")]
-    assert found["waiting"][0]["seq"] == 2
+    assert [(one["seq"], one["outcome"]) for one in found["pending"][0]["attempts_made"]] == [(1, "refused")]
+    assert found["pending"][0]["seq"] == 2
 
 
 def test_what_nobody_knows(synced: Workspace) -> None:
@@ -297,7 +297,7 @@ def test_a_token_is_never_told(synced: Workspace, sandbox: Sandbox, path: Path) 
     token = sandbox.settings["PLEXUS_API_KEY"]
     sandbox.faults.fail_next(400, {**JSON, "x-request-id": "r-1"}, REFUSED)
     synced.push("plexus", wait_s=0)
-    write(path, "UPDATE attempt SET reason = ?", f"bad key {token}")
+    write(path, "UPDATE _attempt SET reason = ?", f"bad key {token}")
     write(path, "UPDATE outbox SET reason = ?", f"bad key {token}")
     assert token not in json.dumps(synced.explain("plexus", "Account", made))
     assert token not in json.dumps(synced.history("plexus", "Account", made))
@@ -307,15 +307,15 @@ def test_a_record_edited_forty_thousand_times_is_explained_at_once(path: Path) -
     """One look through the ledger finds all that a change took over, however long the chain is [I25]."""
     chain = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)"
-        " INSERT INTO ledger (seq, remote, model, key, op, door, by_seq, attempts, created_at, left_at)"
+        " INSERT INTO ledger (seq, remote, model, key, op, outcome, by_seq, attempts, created_at, left_at)"
         " SELECT 10 + i, 'plexus', 'Account', 'a', 'update', 'superseded', 11 + i, 0, '2026', '2026' FROM n"
     )
     with Workspace.open(path) as ws:
         key = account(ws)
         write(path, chain)
         write(path, "UPDATE outbox SET seq = 40011")
-        write(path, "INSERT INTO attempt (seq, number, at, outcome) VALUES (11, 1, '2026', 'refused')")
+        write(path, "INSERT INTO _attempt (seq, number, at, outcome) VALUES (11, 1, '2026', 'refused')")
         began = time.process_time()
-        (waiting,) = ws.explain("plexus", "Account", key)["waiting"]
+        (waiting,) = ws.explain("plexus", "Account", key)["pending"]
     assert [attempt["seq"] for attempt in waiting["attempts_made"]] == [11]
     assert time.process_time() - began < 5

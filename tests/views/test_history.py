@@ -35,7 +35,7 @@ def kinds(entries: list[dict[str, Any]]) -> list[str]:
 
 def events(path: Path) -> list[Any]:
     """Every event on record."""
-    return rows(path, "SELECT model, key, kind, fields FROM event ORDER BY id")
+    return rows(path, "SELECT model, key, kind, fields FROM _event ORDER BY id")
 
 
 def test_a_life(synced: Workspace, sandbox: Sandbox, still: clock.Virtual) -> None:
@@ -56,14 +56,14 @@ def test_a_life(synced: Workspace, sandbox: Sandbox, still: clock.Virtual) -> No
     still.moment += timedelta(minutes=1)
     synced.push("plexus")
     told = synced.history("plexus", "Item", item)
-    assert kinds(told) == ["written", "pushed", "pulled", "written", "merged", "conflict", "settled", "pushed"]
+    assert kinds(told) == ["written", "acked", "pulled", "written", "merged", "conflict", "resolved", "acked"]
     assert [entry["at"] for entry in told] == sorted((entry["at"] for entry in told), reverse=True)
     by_kind = {entry["kind"]: entry for entry in told}
     assert by_kind["pulled"]["fields"] == ["externalId", "updatedAt"]
     assert by_kind["merged"]["fields"] == ["description", "text", "updatedAt"]
     assert by_kind["merged"]["note"] == "taken: text, updatedAt; asked about: description"
     assert by_kind["conflict"]["values"] == {"base": None, "ours": "ours", "theirs": "theirs"}
-    assert by_kind["settled"]["note"] == "ours"
+    assert by_kind["resolved"]["note"] == "ours"
     assert synced.history("plexus", "Item", item, limit=2) == told[:2]
 
 
@@ -73,7 +73,7 @@ def test_what_is_pulled_for_the_first_time_is_no_event(synced: Workspace, sandbo
     sandbox.put_all("Item", [{"id": f"i-{n}", "accountId": "acc", "isEvaluation": False} for n in range(30)])
     synced.pull("plexus")
     synced.pull("plexus", full=True)
-    write(path, "DELETE FROM mark")
+    write(path, "DELETE FROM _checkpoint")
     assert synced.pull("plexus").pulled == 0
     assert events(path) == []
     assert synced.history("plexus", "Item", "i-1") == []
@@ -114,8 +114,8 @@ def test_coalesced_writes_and_what_took_them_over(synced: Workspace, still: cloc
     synced.plexus.update("Account", made, {"name": "B"})
     synced.push("plexus")
     told = synced.history("plexus", "Account", made)
-    assert kinds(told) == ["written", "written", "taken over", "written", "taken over", "pushed"]
-    assert [entry["note"] for entry in reversed(told) if entry["kind"] == "taken over"] == ["by change 2", "by change 3"]
+    assert kinds(told) == ["written", "written", "superseded", "written", "superseded", "acked"]
+    assert [entry["note"] for entry in reversed(told) if entry["kind"] == "superseded"] == ["by change 2", "by change 3"]
 
 
 def test_a_record_that_was_renamed(synced: Workspace, sandbox: Sandbox) -> None:
@@ -125,7 +125,7 @@ def test_a_record_that_was_renamed(synced: Workspace, sandbox: Sandbox) -> None:
     key = str(synced.explain("abeja", "Run", local)["key"])
     told = synced.history("abeja", "Run", local)
     assert told == synced.history("abeja", "Run", key)
-    assert sorted(kinds(told)) == ["pushed", "renamed", "written"]
+    assert sorted(kinds(told)) == ["acked", "renamed", "written"]
     assert next(entry for entry in told if entry["kind"] == "renamed")["note"] == f"{local} is {key} on the remote"
 
 

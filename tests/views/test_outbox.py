@@ -53,16 +53,16 @@ def test_changes_that_left_are_still_known(synced: Workspace, sandbox: Sandbox, 
     with Reader(path) as reader:
         gone = views_outbox.change(reader, ALL, 1)
         assert gone is not None
-        assert gone["door"] == "acked"
+        assert gone["outcome"] == "acked"
         assert views_outbox.change(reader, ALL, 2) is None
 
 
 def test_filters_and_limit(ws: Workspace, path: Path) -> None:
     """Only what was asked for, in order."""
     scoring(ws)
-    write(path, "UPDATE outbox SET state = 'parked' WHERE seq = 2")
+    write(path, "UPDATE outbox SET state = 'rejected' WHERE seq = 2")
     with Reader(path) as reader:
-        assert [c["seq"] for c in views_outbox.changes(reader, ALL, state="parked")] == [2]
+        assert [c["seq"] for c in views_outbox.changes(reader, ALL, state="rejected")] == [2]
         assert [c["seq"] for c in views_outbox.changes(reader, ALL, remote="plexus", limit=2)] == [1, 2]
         assert views_outbox.changes(reader, ALL, remote="other") == []
 

@@ -218,7 +218,7 @@ def _as_dict(one: Chosen) -> dict[str, Any]:
         "remote": one.model.remote,
         "model": one.model.name,
         "key": one.key,
-        "waiting": list(one.seqs),
+        "pending": list(one.seqs),
         "open": list(one.left),
     }
 

@@ -9,7 +9,7 @@ import click
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Group, json_option
 from syncer.cli.output.escape import harmless
-from syncer.cli.output.text import say, say_json
+from syncer.cli.output.text import note, say, say_json
 
 DAMAGED = 5
 SHOWN = 5
@@ -24,12 +24,22 @@ def db() -> None:
 @json_option()
 @pass_app
 def upgrade(app: App) -> None:
-    """Bring the file to the newest schema; a backup is taken first."""
+    """Bring the file to the newest schema.
+
+    A backup is taken first. The disk space that it needs is said before anything is written.
+    """
     from syncer.store import migrate
 
+    if (room := migrate.room(app.path)) is not None:
+        note(
+            f"The upgrade from schema {room.before} to {room.now} needs {room.bytes:,} bytes of disk space for the"
+            f" backup, and at most as much again while it runs. {room.free:,} bytes are free."
+        )
     before, now, kept = migrate.upgrade(app.path)
     if app.json:
-        say_json({"path": str(app.path), "before": before, "now": now, "backup": str(kept) if kept else None})
+        needed = room.bytes if room is not None else 0
+        backup = str(kept) if kept else None
+        say_json({"path": str(app.path), "before": before, "now": now, "backup": backup, "backup_bytes": needed})
     elif before == now:
         say(f"nothing to do: the schema is {now}, the newest")
     else:
@@ -51,8 +61,8 @@ def check(app: App) -> None:
     if not problems:
         with app.reader() as reader:
             found = status.read(reader, registry.BUILT_IN)
-        if not found.closed:
-            gone = found.enqueued - found.live - sum(found.ledger.values())
+        if not found.consistent:
+            gone = found.enqueued - found.pending - sum(found.ledger.values())
             problems.append(f"the ledger does not close: {gone:+,} changes of {found.enqueued:,} are unaccounted for")
     app.code = DAMAGED if problems else 0
     if app.json:

@@ -11,7 +11,7 @@ from syncer.cli.group import Command, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.text import counted, fields, moment, say, say_json, styled
 
-_DOORS = {"acked": "reached the remote", "superseded": "was taken over", "discarded": "was discarded"}
+_ENDINGS = {"acked": "reached the remote", "superseded": "was taken over", "discarded": "was discarded"}
 _OUTCOMES = {
     "refused": "refused for good",
     "differs": "the record there was not as expected",
@@ -66,9 +66,9 @@ def _print(found: dict[str, Any]) -> None:
     )
     if found["change"]:
         _print_gone(found["change"])
-    for change in found["waiting"]:
-        _print_waiting(change)
-    if not found["waiting"]:
+    for change in found["pending"]:
+        _print_pending(change)
+    if not found["pending"]:
         say("  nothing waits for it")
         if found["last_pushed_at"] is None and found["last_pulled_at"] is None and found["exists"]:
             say("  it came with a pull, and has not changed since")
@@ -76,13 +76,13 @@ def _print(found: dict[str, Any]) -> None:
 
 def _print_gone(change: dict[str, Any]) -> None:
     by = f" by change {change['by_seq']}" if change.get("by_seq") else ""
-    say(harmless(f"  change {change['seq']}: {change['op']} {_DOORS[change['door']]}{by}, {_time(change['left_at'])}"))
+    say(harmless(f"  change {change['seq']}: {change['op']} {_ENDINGS[change['outcome']]}{by}, {_time(change['left_at'])}"))
     if change.get("reason"):
         say(harmless(f"    {change['reason']}"))
     _print_attempts(change)
 
 
-def _print_waiting(change: dict[str, Any]) -> None:
+def _print_pending(change: dict[str, Any]) -> None:
     say(harmless(f"  change {change['seq']}: {change['op']}, written {_time(change['created_at'])}"))
     _print_values(change.get("values"))
     _print_attempts(change)

@@ -19,10 +19,10 @@ from syncer.cli.output.text import counted, fields, listed, moment, note, say, s
 if TYPE_CHECKING:
     from syncer.store.reader import Reader
 
-STATES = ("pending", "sending", "ambiguous", "parked", "conflict")
+STATES = ("pending", "sending", "ambiguous", "rejected", "conflict")
 _SHOWN = 50
-_DUE_LATER = "state IN ('pending', 'ambiguous') AND due_at IS NOT NULL"
-_STUCK = f"SELECT seq FROM outbox WHERE state = 'parked' OR ({_DUE_LATER}) ORDER BY seq"
+_DUE_LATER = "state IN ('pending', 'ambiguous') AND next_attempt_at IS NOT NULL"
+_STUCK = f"SELECT seq FROM outbox WHERE state = 'rejected' OR ({_DUE_LATER}) ORDER BY seq"
 
 
 @click.group(cls=Group)
@@ -69,14 +69,14 @@ def show(app: App, seq: int) -> None:
 
 @outbox.command()
 @click.argument("seqs", metavar="[SEQ]...", type=click.IntRange(min=1), nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All parked changes, and all that wait for their time.")
+@click.option("--all", "every", is_flag=True, help="All rejected changes, and all that wait for their time.")
 @click.option("--state", type=click.Choice(STATES), help="With --all: every change in this state instead.")
 @json_option()
 @pass_app
 def retry(app: App, seqs: tuple[int, ...], every: bool, state: str | None) -> None:
     """Make changes due now, whatever state they are in.
 
-    A parked change is sent anew, from the record as it is now. One in conflict is sent over the remote's values, which
+    A rejected change is sent anew, from the record as it is now. One in conflict is sent over the remote's values, which
     --all therefore does only with --state conflict.
     """
     from syncer.errors import UsageError
@@ -109,7 +109,7 @@ def drop(app: App, seq: int, yes: bool) -> None:
     with app.reader() as reader:
         found = _found(reader, seq)
     question = f"discard change {seq}: {found['op']} {found['remote']} {found['model']} {found['key']}?"
-    if not (yes or "door" in found or _confirmed(question)):
+    if not (yes or "outcome" in found or _confirmed(question)):
         note("nothing was discarded")
         return
     with app.workspace() as workspace:
@@ -188,7 +188,7 @@ def check_names(app: App, remote: str | None, model: str | None) -> None:
 
 Change = dict[str, Any]
 
-_DOORS = {
+_ENDINGS = {
     "acked": "reached the remote",
     "superseded": "was taken over by a later change",
     "discarded": "was discarded",
@@ -197,7 +197,7 @@ _STATES = {
     "pending": "waits to be sent",
     "sending": "is being sent, or its sync died",
     "ambiguous": "may have arrived: the next push finds out, and never doubles it",
-    "parked": "is parked: the remote refused it for good",
+    "rejected": "is rejected: the remote refused it for good",
     "conflict": "is in conflict: the record was changed elsewhere",
 }
 
@@ -253,10 +253,10 @@ def print_change(app: App, change: Change) -> None:
 
 
 def _facts(app: App, change: Change) -> list[tuple[str, str]]:
-    gone, code = "door" in change, change.get("code")
+    gone, code = "outcome" in change, change.get("code")
     reason = _reason(app, change)
     by = f" ({change['by_seq']})" if change.get("by_seq") else ""
-    state = _DOORS[change["door"]] + by if gone else _STATES[change["state"]]
+    state = _ENDINGS[change["outcome"]] + by if gone else _STATES[change["state"]]
     blocked = change.get("blocked_by")
     return [
         ("state", state),
@@ -276,9 +276,9 @@ def _facts(app: App, change: Change) -> list[tuple[str, str]]:
 def _due(change: Change) -> str:
     if change["blocked_by"] or change["state"] not in ("pending", "ambiguous"):
         return ""
-    if change["due_at"] is None:
+    if change["next_attempt_at"] is None:
         return "now"
-    due = moment(change["due_at"])
+    due = moment(change["next_attempt_at"])
     return due if due.startswith("in ") else "now"
 
 
@@ -309,7 +309,7 @@ def _print_values(title: str, values: Any) -> None:
 
 def _steps(change: Change) -> list[tuple[str, str]]:
     """Commands that help, each with its effect."""
-    if "door" in change:
+    if "outcome" in change:
         return [(f"syncer outbox show {change['by_seq']}", "the change that took it over")] if change.get("by_seq") else []
     seq, remote = change["seq"], change["remote"]
     retry, drop = f"syncer outbox retry {seq}", f"syncer outbox drop {seq}"
@@ -323,7 +323,7 @@ def _steps(change: Change) -> list[tuple[str, str]]:
         ]
     if change["blocked_by"]:
         return [(f"syncer outbox show {change['blocked_by']}", "what it waits for"), discard]
-    if change["state"] == "parked":
+    if change["state"] == "rejected":
         return [(retry, "send it again, with the record as it is now: correct that first"), discard]
     steps = [(f"syncer push {remote}", "send it once it is due")]
     if _due(change) not in ("", "now"):

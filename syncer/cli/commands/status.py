@@ -14,9 +14,9 @@ from syncer.cli.output.text import counted, fields, listed, moment, say, say_jso
 if TYPE_CHECKING:
     from syncer.views.status import RemoteStatus, Status
 
-_DOORS = {"acked": "sent", "superseded": "taken over by a later change", "discarded": "dropped"}
+_ENDINGS = {"acked": "sent", "superseded": "taken over by a later change", "discarded": "dropped"}
 _STUCK = {
-    "parked": "parked -> syncer outbox list --state parked",
+    "rejected": "rejected -> syncer outbox list --state rejected",
     "conflict": "in conflict -> syncer conflicts list",
 }
 
@@ -59,7 +59,7 @@ def status(app: App) -> None:
         fields(_lines(app, remote))
     say()
     say(_ledger(found))
-    if not found.closed:
+    if not found.consistent:
         say("  -> syncer db check")
     if (large := grown(found.log_bytes)) is not None:
         say(styled(large, "yellow"))
@@ -82,7 +82,7 @@ def _lines(app: App, remote: RemoteStatus) -> list[tuple[str, str]]:
         ("waiting", _waiting(remote)),
         ("states", listed([f"{n:,} {state}" for state, n in remote.by_state.items()])),
         ("needs you", _attention(remote)),
-        ("next due", moment(remote.next_due_at) if remote.next_due_at else ""),
+        ("next due", moment(remote.next_attempt_at) if remote.next_attempt_at else ""),
         ("on hold", _hold(app, remote)),
         ("syncing", f"process {remote.syncing}" if remote.syncing else ""),
         ("last push", _last(remote.last_push_at, remote.last_push)),
@@ -91,10 +91,10 @@ def _lines(app: App, remote: RemoteStatus) -> list[tuple[str, str]]:
 
 
 def _waiting(remote: RemoteStatus) -> str:
-    if not remote.waiting:
+    if not remote.pending:
         return "nothing"
     models = ", ".join(f"{n:,} {model}" for model, n in remote.by_model.items())
-    return f"{counted(remote.waiting, 'change')} ({models}); the oldest was made {moment(remote.oldest_at)}"
+    return f"{counted(remote.pending, 'change')} ({models}); the oldest was made {moment(remote.oldest_at)}"
 
 
 def _attention(remote: RemoteStatus) -> str:
@@ -115,8 +115,11 @@ def _last(at: str | None, outcome: str | None) -> str:
 
 
 def _ledger(found: Status) -> str:
-    parts = [f"{found.live:,} waiting", *(f"{n:,} {_DOORS.get(door, door)}" for door, n in found.ledger.items())]
+    parts = [
+        f"{found.pending:,} waiting",
+        *(f"{n:,} {_ENDINGS.get(outcome, outcome)}" for outcome, n in found.ledger.items()),
+    ]
     total = counted(found.enqueued, "change")
-    if found.closed:
+    if found.consistent:
         return f"ledger closes: {total} accepted = {' + '.join(parts)}"
     return styled(f"the ledger does not close: {total} accepted, but {' + '.join(parts)}", "red")

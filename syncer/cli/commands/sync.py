@@ -130,7 +130,7 @@ def _nothing_waits(app: App, remotes: tuple[str, ...]) -> Report | None:
 
 
 _SHOWN = 5
-_STUCK = "SELECT seq, op, model, key, state, reason FROM outbox WHERE remote = ? AND state IN ('parked', 'conflict')"
+_STUCK = "SELECT seq, op, model, key, state, reason FROM outbox WHERE remote = ? AND state IN ('rejected', 'conflict')"
 
 
 def print_report(app: App, report: Report) -> None:
@@ -171,7 +171,7 @@ def _print_pulled(part: RemoteReport) -> None:
         kinds = (
             (rows.added, "new"),
             (rows.changed, "changed"),
-            (rows.held, "with edits of yours kept"),
+            (rows.local_edits_kept, "with local edits kept"),
             (rows.removed, "removed"),
         )
         words = [f"{number:,} {kind}" for number, kind in kinds if number]
@@ -181,10 +181,10 @@ def _print_pulled(part: RemoteReport) -> None:
 
 def _print_waiting(app: App, part: RemoteReport) -> None:
     """What goes out without anybody's doing, at the next run or when its time has come."""
-    waiting = part.waiting - part.attention - part.kept
+    waiting = part.pending - part.attention - part.unsupported
     if waiting <= 0:
         return
-    due = f"; the next is due {moment(part.next_due_at)}" if part.next_due_at else ""
+    due = f"; the next is due {moment(part.next_attempt_at)}" if part.next_attempt_at else ""
     behind = f", {part.blocked:,} of them behind another change" if part.blocked else ""
     say(f"  {counted(waiting, 'change')} {'waits' if waiting == 1 else 'wait'}{behind}{due}")
     missing = app.missing(part.remote) if part.skipped else []
@@ -203,7 +203,7 @@ def _print_stuck(app: App, part: RemoteReport) -> None:
         seq, *_, state, _ = rows[0]
         _advise(f"syncer {'conflicts' if state == 'conflict' else 'outbox'} show {seq}")
     if part.attention > len(rows):
-        _advise("syncer outbox list --state parked, syncer conflicts list   (all of them)")
+        _advise("syncer outbox list --state rejected, syncer conflicts list   (all of them)")
 
 
 def _advise(hint: str | None) -> None:

@@ -104,7 +104,7 @@ def _print_remote(app: App, part: RemoteVerification) -> None:
         say(harmless(app.hidden(f"  not compared: {', '.join(names)} ({why})")))
     for text in part.notes:
         say(harmless(app.hidden(f"  note: {text}")))
-    if part.unclosed:
+    if part.inconsistent:
         say("  the ledger does not close: changes are missing from this file's own books   -> syncer db check")
     if part.stopped:
         say(harmless(app.hidden(f"  stopped: {part.reason or part.stopped}")))
@@ -112,9 +112,9 @@ def _print_remote(app: App, part: RemoteVerification) -> None:
 
 def _print_model(app: App, model: Compared) -> None:
     words = [f"{model.here:,} here", f"{model.there:,} there"]
-    words += [f"{number:,} {what}" for number, what in ((model.equal, "equal"), (model.waiting, "waiting")) if number]
+    words += [f"{number:,} {what}" for number, what in ((model.equal, "equal"), (model.pending, "waiting")) if number]
     words += [f"{number:,} {kind}" for kind, number in model.kinds.items()]
-    words += [f"{model.mended:,} mended"] if model.mended else []
+    words += [f"{model.repaired:,} repaired"] if model.repaired else []
     say(f"  {model.model}: {', '.join(words)}")
     for drift in model.drifts[:_SHOWN]:
         say(harmless(app.hidden(f"    {_told(drift)}")))
@@ -127,8 +127,8 @@ def _print_model(app: App, model: Compared) -> None:
 def _told(drift: Drift) -> str:
     pairs = [f"{name}: here {_short(here)}, there {_short(there)}" for name, (here, there) in drift.fields.items()]
     after = "; ".join(filter(None, (*pairs, drift.note)))
-    mended = f" -> {drift.mended}" if drift.mended else ""
-    return f"{drift.kind}  {drift.key}{'  ' if after else ''}{after}{mended}"
+    repaired = f" -> {drift.repaired}" if drift.repaired else ""
+    return f"{drift.kind}  {drift.key}{'  ' if after else ''}{after}{repaired}"
 
 
 def _short(value: Any) -> str:
@@ -158,9 +158,9 @@ def _verdict(app: App, found: Verification) -> list[str]:
 def _equal(parts: list[RemoteVerification]) -> str:
     sample = next((part.sample for part in parts if part.sample is not None), None)
     picked = f" Only {sample:,} rows of each model were looked at: what is missing here cannot be seen so." if sample else ""
-    mended = sum(part.mended for part in parts)
-    waiting = sum(model.waiting for part in parts for model in part.models.values())
-    words = f" {counted(mended, 'difference')} mended." if mended else ""
+    repaired = sum(part.repaired for part in parts)
+    waiting = sum(model.pending for part in parts for model in part.models.values())
+    words = f" {counted(repaired, 'difference')} repaired." if repaired else ""
     words += f" Besides, changes of {counted(waiting, 'record')} wait: syncer push" if waiting else ""
     return f"Verdict: EQUAL. Both sides hold the same.{words}{picked}"
 
@@ -168,11 +168,11 @@ def _equal(parts: list[RemoteVerification]) -> str:
 def _advice(parts: list[RemoteVerification]) -> list[str]:
     lines = []
     for part in parts:
-        left = [model for model in part.models.values() if model.drift > model.mended]
+        left = [model for model in part.models.values() if model.drift > model.repaired]
         news = sum(model.news for model in left)
         lost = sum(model.kinds.get(kind, 0) for model in left for kind in model.kinds if kind == "lost there")
-        rest = part.drift - part.mended - lost
-        repaired = any(model.mended for model in part.models.values())
+        rest = part.drift - part.repaired - lost
+        repaired = any(model.repaired for model in part.models.values())
         if news and news == rest:
             lines.append(f"  -> syncer pull {part.remote}   (all of it was written there after the last pull)")
         elif rest and not repaired:

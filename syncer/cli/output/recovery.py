@@ -75,9 +75,9 @@ def say_recovered(app: App, done: Recovered) -> None:
 
 
 def _say_beyond(found: Beyond, command: str) -> None:
-    for door, n in found.left.items():
-        say(f"{n:,} changes {_LEFT.get(door, door)}")
-        for example in found.examples[door]:
+    for outcome, n in found.left.items():
+        say(f"{n:,} changes {_LEFT.get(outcome, outcome)}")
+        for example in found.examples[outcome]:
             say(f"  {harmless(example)}")
     if found.again:
         say(f"{found.again:,} of these wait in the restored file, and go out again under the same keys")

@@ -22,7 +22,7 @@ def note(tx: Transaction, remote: Remote, model: Model, found: Sequence[tuple[An
     place = place_of(remote)
     for child, plan in watching(remote.models, model):
         for scope, mark in checkpoint.begun(tx, child, f"each {plan.parent}", place):
-            until = earlier(mark.position or mark.started_at, OVERLAP_S)
+            until = earlier(mark.cursor or mark.started_at, OVERLAP_S)
             if until is not None:
                 checkpoint.add_unread(tx, child, scope, _new(tx, model, found, until))
 

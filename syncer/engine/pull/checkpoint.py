@@ -21,17 +21,17 @@ from syncer.remote import Page
 from syncer.schema.model import Model
 from syncer.schema.pull import Listing
 from syncer.store.database import Statement, Transaction
-from syncer.store.schema import MARK
+from syncer.store.schema import CHECKPOINT
 
-_m = MARK.c
+_m = CHECKPOINT.c
 _KEY = ("remote", "model", "scope")
-_REST = ("partition", "position", "token", "highest", "started_at", "complete_at")
+_REST = ("partition", "cursor", "token", "highest", "started_at", "complete_at")
 _OF = (_m.remote == sa.bindparam("r"), _m.model == sa.bindparam("m"), _m.scope == sa.bindparam("s"))
 _GET = Statement(sa.select(*(_m[n] for n in _REST)).where(*_OF))
-_insert = sqlite_insert(MARK).values({n: sa.bindparam(n) for n in (*_KEY, *_REST)})
+_insert = sqlite_insert(CHECKPOINT).values({n: sa.bindparam(n) for n in (*_KEY, *_REST)})
 _PUT = Statement(_insert.on_conflict_do_update(index_elements=list(_KEY), set_={n: _insert.excluded[n] for n in _REST}))
 _OF_MODEL = (_m.remote == sa.bindparam("r"), _m.model == sa.bindparam("m"))
-_FORGET = Statement(MARK.delete().where(*_OF))
+_FORGET = Statement(CHECKPOINT.delete().where(*_OF))
 _STARTING = Statement(
     sa.select(*(_m[n] for n in _REST))
     .where(*_OF_MODEL, sa.func.substr(_m.partition, 1, sa.func.length(sa.bindparam("start"))) == sa.bindparam("start"))
@@ -52,10 +52,10 @@ _COMPLETED = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """``position``: the cursor the next pull starts from. ``token``, ``highest``, ``started_at``: in the middle of one."""
+    """``cursor``: the cursor the next pull starts from. ``token``, ``highest``, ``started_at``: in the middle of one."""
 
     partition: str
-    position: str | None = None
+    cursor: str | None = None
     token: str | None = None
     highest: str | None = None
     started_at: str | None = None
@@ -95,7 +95,7 @@ def put(tx: Transaction, model: Model, mark: Mark) -> None:
     tx.run(
         _PUT,
         (
-            model.remote, model.name, mark.scope, mark.partition, mark.position, mark.token, mark.highest,
+            model.remote, model.name, mark.scope, mark.partition, mark.cursor, mark.token, mark.highest,
             mark.started_at, mark.complete_at,
         ),
     )  # fmt: skip
@@ -173,7 +173,7 @@ class Part:
         """The time from which on the remote is asked; None: from the beginning."""
         if self.cursor is None and not self.changed:
             return None
-        return max(filter(None, (earlier(mark.position, self.overlap_s), self.since)), default=None)
+        return max(filter(None, (earlier(mark.cursor, self.overlap_s), self.since)), default=None)
 
 
 def nothing_below(model: Model, page: Page, plan: Listing, known_until: str | None) -> bool:
@@ -195,7 +195,7 @@ def all_below_older(model: Model, page: Page, plan: Listing, since: str | None) 
 
 
 def moved(part: Part, mark: Mark, page: Page) -> Mark:
-    """The mark after ``page``: in the middle the token moves, at the end the position does."""
+    """The mark after ``page``: in the middle the token moves, at the end the cursor does."""
     started = mark.started_at or page.server_time or clock.stored_now()
     highest = mark.highest
     if part.cursor is not None:
@@ -204,11 +204,11 @@ def moved(part: Part, mark: Mark, page: Page) -> Mark:
     if page.token is not None:
         return replace(mark, token=page.token, highest=highest, started_at=started)
     reached = started if part.changed else highest  # what has changed is shown in no order
-    position = max(filter(None, (reached, mark.position)), default=None)
-    if position is not None and position != mark.position:
+    cursor = max(filter(None, (reached, mark.cursor)), default=None)
+    if cursor is not None and cursor != mark.cursor:
         # A record may carry a time from a clock that runs ahead; past the server's own present nothing is known yet.
-        position = min(position, started)
-    return Mark(mark.partition, position, complete_at=clock.stored_now())
+        cursor = min(cursor, started)
+    return Mark(mark.partition, cursor, complete_at=clock.stored_now())
 
 
 def set_back(mark: Mark, ahead_s: float | None) -> Mark:
@@ -217,21 +217,21 @@ def set_back(mark: Mark, ahead_s: float | None) -> Mark:
     A mark that lies behind the end of the pull that made it was made by a clock that has been put back since: what was
     written after that carries earlier times than the mark.
     """
-    if mark.position is None or mark.complete_at is None or ahead_s is None:
+    if mark.cursor is None or mark.complete_at is None or ahead_s is None:
         return mark
     ended = clock.after(ahead_s, clock.parsed(mark.complete_at))
-    if mark.position <= clock.after(_NOISE_S, clock.parsed(ended)):
+    if mark.cursor <= clock.after(_NOISE_S, clock.parsed(ended)):
         return mark
-    return replace(mark.restarted(), position=ended)
+    return replace(mark.restarted(), cursor=ended)
 
 
-def earlier(position: str | None, seconds: float) -> str | None:
-    """``seconds`` before a position; None before the first."""
-    return None if position is None else clock.after(-seconds, clock.parsed(position))
+def earlier(cursor: str | None, seconds: float) -> str | None:
+    """``seconds`` before a cursor; None before the first."""
+    return None if cursor is None else clock.after(-seconds, clock.parsed(cursor))
 
 
 def _is_time(text: str | None) -> bool:
-    """True for a time in stored form, which alone may become a position."""
+    """True for a time in stored form, which alone may become a cursor."""
     if not isinstance(text, str) or len(text) != len("2026-01-01T00:00:00.000000Z"):
         return False
     try:

@@ -191,7 +191,7 @@ class Pull:
         """Ask for the children of every parent that may have news; the mark remembers the parent it came to."""
         scope = walk.parts.each_scope(plan)
         mark = progress = set_back(walk.mark(model, scope), walk.ahead_s)
-        since = earlier(mark.position, OVERLAP_S)
+        since = earlier(mark.cursor, OVERLAP_S)
         whole = walk.sweep.covers(model) and (plan.cursor is None or self._full)
         walk.sweep.begin()
         seen = asked = 0
@@ -202,7 +202,7 @@ class Pull:
             ask = Ask(part.asked, parent, cursor, None, self._remote.limits.page, row)
             progress, found = walk.children(part, progress, parent, ask, counts, whole=whole)
             seen += found
-        done = replace(progress.restarted(), position=progress.started_at or mark.position, complete_at=clock.stored_now())
+        done = replace(progress.restarted(), cursor=progress.started_at or mark.cursor, complete_at=clock.stored_now())
         with self._database.transaction() as tx:
             self._lease.renew(tx)
             checkpoint.put(tx, model, done)
@@ -247,7 +247,7 @@ class Pull:
                     tx, model, [as_tuple(row) for row in found.values() if row is not None], self._rules
                 )
             counts.changed += stored.changed
-            counts.held += stored.held
+            counts.local_edits_kept += stored.held
             lost += [key for key in known if found.get(key) is None]
         if lost and walk.sweep.covers(model):
             walk.sweep.suspect(model, lost)

@@ -111,7 +111,7 @@ class Sweep:
             failpoints.reached("sweep-checked")
             self._remove(line, model, counts)
             return
-        self.report.unswept += 1
+        self.report.deletions_not_checked += 1
         self.report.notes.append(
             f"{model.name}: more than {most:,} of {seen + suspects:,} rows here are gone from {model.remote}: none was"
             f" removed; if that is right: {self._command(model)}"
@@ -151,7 +151,7 @@ class Sweep:
         as_tuple = rows.sql(model).as_tuple
         stored = reconcile_apply.apply(tx, model, [as_tuple(row) for row in there.values()], self.rules)
         counts.changed += stored.changed
-        counts.held += stored.held
+        counts.local_edits_kept += stored.held
 
     def _remove(self, line: Asking, model: Model, counts: Pulled) -> None:
         """Remove what is left of the suspects, and after them what was under them."""
@@ -173,7 +173,7 @@ class Sweep:
         remove(tx, model, removed)
         counts.removed += len(removed)
         for key in sorted(waiting):
-            counts.held += 1
+            counts.local_edits_kept += 1
             changes = queue.of_record(tx, model, key)
             # What may be applied already, or waits for a person, is left to its own way.
             if all(c.edits and c.state is State.PENDING for c in changes) and bases.get(tx, model, key) is not None:

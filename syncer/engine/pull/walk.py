@@ -87,7 +87,7 @@ class Walk:
         """
         model = part.model
         mark = self.mark(model, part.scope)
-        interrupted, known_until, began = mark.token is not None, mark.position, mark.started_at
+        interrupted, known_until, began = mark.token is not None, mark.cursor, mark.started_at
         refused, whole, seen = False, not interrupted and self.sweep.covers(model), 0
         self.sweep.begin()
         while True:
@@ -112,7 +112,7 @@ class Walk:
             interrupted, mark, known_until, began = False, mark.restarted(), began, None
         with self.database.transaction() as tx:
             self.lease.renew(tx)
-            checkpoint.put(tx, model, replace(mark.restarted(), position=began, complete_at=clock.stored_now()))
+            checkpoint.put(tx, model, replace(mark.restarted(), cursor=began, complete_at=clock.stored_now()))
         return seen if whole else None
 
     def _left_at(self, part: Part, page: Page, plan: Listing, known_until: str | None) -> bool:
@@ -168,14 +168,14 @@ class Walk:
         counts.added += stored.added
         counts.changed += stored.changed
         counts.unchanged += stored.unchanged
-        counts.held += stored.held
+        counts.local_edits_kept += stored.held
         if page.skipped:
             self.report.notes.append(f"{model.name}: {page.skipped} records came without content and were left out")
         if self.left is not None:
             self.left -= len(page.rows)
             if self.left <= 0 and mark.token is not None:
                 raise Enough
-        done = counts.added + counts.changed + counts.unchanged + counts.held
+        done = counts.added + counts.changed + counts.unchanged + counts.local_edits_kept
         self.watch(Progress(self.remote.name, "pull", model.name, done))
         return mark, seen
 

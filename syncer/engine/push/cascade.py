@@ -24,7 +24,7 @@ from syncer.remote import Ask, Change, Line, Op, Page, Remote, Row, State
 from syncer.schema.model import Model
 from syncer.store.database import Database, Transaction
 
-TAKEN = "taken"
+CASCADED = "cascaded"
 """Code of the deletes added here, and kind of the event that tells of each."""
 
 _WHY = "it is part of {record}, which is deleted here"
@@ -127,8 +127,8 @@ class Taking:
             bases.put(tx, child, key, found[key])
             rows.remove(tx, child, key)
             seq = queue.append(tx, child, key, Op.DELETE, now)
-            queue.settle(tx, seq, State.PENDING, code=TAKEN, reason=why)
-        events.note(tx, child, TAKEN, [(key, None, why) for key in taken])
+            queue.settle(tx, seq, State.PENDING, code=CASCADED, reason=why)
+        events.note(tx, child, CASCADED, [(key, None, why) for key in taken])
         return len(taken)
 
     def _raise_for_all(self, exc: RemoteError) -> None:

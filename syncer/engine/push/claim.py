@@ -118,7 +118,7 @@ class _Freezer:
             elif change.op == Op.UPDATE and change.fields and change.model.absent.issuperset(change.fields):
                 self._keep(change)
             elif row is None and change.op != Op.DELETE:
-                queue.settle(self._tx, change.seq, State.PARKED, code="row-missing", reason=_NO_ROW)
+                queue.settle(self._tx, change.seq, State.REJECTED, code="row-missing", reason=_NO_ROW)
             else:
                 ready.append((change.seq, self._freeze(change, row, waiting)))
         return ready
@@ -127,8 +127,10 @@ class _Freezer:
         """Leave alone for a day what the deployment has no place for."""
         names = ", ".join(f"{change.model.name}.{name}" for name in change.fields)
         why = f"this deployment has no {names}; the value stays in the local file"
-        due_at = clock.after(_LACKING_S)
-        queue.settle(self._tx, change.seq, change.state, due_at=due_at, code=FIELD_NOT_DEPLOYED, reason=why)
+        next_attempt_at = clock.after(_LACKING_S)
+        queue.settle(
+            self._tx, change.seq, change.state, next_attempt_at=next_attempt_at, code=FIELD_NOT_DEPLOYED, reason=why
+        )
 
     def _unresolved(self, change: Change) -> bool:
         upsert = change.fields and change.op == Op.CREATE and change.model.natural

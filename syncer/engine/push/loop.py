@@ -158,7 +158,7 @@ class Push:
         report.requests += found.requests
         report.notes += found.notes
         report.acked += found.done
-        report.parked += found.parked
+        report.rejected += found.rejected
         self._moved = self._moved or bool(found.done or found.updates)
         if self._left is not None:
             self._left = max(0, self._left - found.done)
@@ -224,9 +224,9 @@ class Push:
         self._lacking.learn(delivery.pairs)
         self.sent.add(tally.records)
         report.acked += tally.acked
-        report.parked += tally.parked
+        report.rejected += tally.rejected
         report.conflicts += tally.conflicts
-        if tally.acked or tally.parked or tally.conflicts or tally.merged:
+        if tally.acked or tally.rejected or tally.conflicts or tally.merged:
             self._moved = True
             self._patience_s = self._wait_s
         self._steer(delivery)
@@ -259,8 +259,8 @@ class Push:
         if self._moved:  # what moved may have freed others: children of acked parents, changes merged anew
             self._now = max(self._now, clock.stored_now())
         else:
-            due_at, held = self._due()
-            if due_at is None or not self._waited(due_at):
+            next_attempt_at, held = self._due()
+            if next_attempt_at is None or not self._waited(next_attempt_at):
                 if held:
                     self._report.stop("throttled", self._held_because or "the remote asked to wait", _HINTS[Halt.THROTTLED])
                 return False
@@ -280,12 +280,14 @@ class Push:
 
         return self._database.read(look)
 
-    def _waited(self, due_at: str) -> bool:
-        """Wait until ``due_at`` if patience allows; counted in seconds asked for, so that a stopped clock ends it too."""
-        delay_s = max(0.0, (clock.parsed(due_at) - clock.parsed(max(self._now, clock.stored_now()))).total_seconds())
+    def _waited(self, next_attempt_at: str) -> bool:
+        """Wait until then if patience allows; counted in seconds asked for, so that a stopped clock ends it too."""
+        delay_s = max(
+            0.0, (clock.parsed(next_attempt_at) - clock.parsed(max(self._now, clock.stored_now()))).total_seconds()
+        )
         if delay_s > self._patience_s:
             return False
         self._patience_s -= max(delay_s, 0.01)
         clock.sleep(delay_s)
-        self._now = max(due_at, clock.stored_now())
+        self._now = max(next_attempt_at, clock.stored_now())
         return True

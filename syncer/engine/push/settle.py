@@ -30,7 +30,7 @@ class Tally:
     """How a batch ended."""
 
     acked: int = 0
-    parked: int = 0
+    rejected: int = 0
     conflicts: int = 0
     later: int = 0
     merged: int = 0
@@ -147,8 +147,8 @@ class Settler:
         rows.set_fields(self._tx, change.model, change.key, {n: v for n, v in stored.items() if n not in stays})
 
     def _park(self, change: Change, receipt: Receipt) -> None:
-        self.tally.parked += 1
-        queue.settle(self._tx, change.seq, State.PARKED, code=receipt.code, reason=receipt.reason)
+        self.tally.rejected += 1
+        queue.settle(self._tx, change.seq, State.REJECTED, code=receipt.code, reason=receipt.reason)
 
     def _postpone(self, change: Change, receipt: Receipt) -> None:
         self.tally.later += 1
@@ -168,19 +168,37 @@ class Settler:
                 send_anew(self._tx, change, change.idem_key)
             return
         # What failed together is due together: scattered due times would send a batch of 100 again one by one.
-        due_at = self._due.get(change.attempts) if receipt.due_s is None else clock.after(receipt.due_s)
-        if due_at is None:
-            due_at = clock.after(next_delay_s(change.attempts, self._retry_after_s, self._random, cap_s=self._cap_s))
-            self._due[change.attempts] = due_at
+        next_attempt_at = self._due.get(change.attempts) if receipt.due_s is None else clock.after(receipt.due_s)
+        if next_attempt_at is None:
+            next_attempt_at = clock.after(
+                next_delay_s(change.attempts, self._retry_after_s, self._random, cap_s=self._cap_s)
+            )
+            self._due[change.attempts] = next_attempt_at
         sent = receipt.code not in ("not-sent", "not-sent-alone")
-        queue.settle(self._tx, change.seq, state, due_at=due_at, code=receipt.code, reason=receipt.reason, spent=sent)
+        queue.settle(
+            self._tx,
+            change.seq,
+            state,
+            next_attempt_at=next_attempt_at,
+            code=receipt.code,
+            reason=receipt.reason,
+            spent=sent,
+        )
 
     def _keep(self, change: Change, receipt: Receipt, state: State) -> None:
         """A change the deployment has no place for waits as if it had never been tried."""
-        due_at = clock.after(receipt.due_s or 0.0)
+        next_attempt_at = clock.after(receipt.due_s or 0.0)
         if state is State.PENDING:
             send_anew(self._tx, change)
-        queue.settle(self._tx, change.seq, state, due_at=due_at, code=receipt.code, reason=receipt.reason, spent=False)
+        queue.settle(
+            self._tx,
+            change.seq,
+            state,
+            next_attempt_at=next_attempt_at,
+            code=receipt.code,
+            reason=receipt.reason,
+            spent=False,
+        )
 
     def _make_anew(self, change: Change, receipt: Receipt, state: State) -> None:
         """What named something the deployment lacks did not run this time; its next body leaves that out."""

@@ -36,14 +36,14 @@ _UNTOLD = "the remote would not tell whether it has the record already: "
 
 @dataclass(slots=True)
 class Resolved:
-    """What asking did: upserts that are done, that gave way to an update; what was parked; notes for people.
+    """What asking did: upserts that are done, that gave way to an update; what was rejected; notes for people.
 
     ``taken``: deletes that were added, of records that go with one that is deleted.
     """
 
     done: int = 0
     updates: int = 0
-    parked: int = 0
+    rejected: int = 0
     taken: int = 0
     requests: int = 0
     notes: list[str] = field(default_factory=list)
@@ -172,11 +172,11 @@ def put_off(tx: Transaction, change: Change, error: RemoteError, untold: str, ra
     """
     reason = untold + error.sentence
     if isinstance(error, RemoteRefused):
-        total.parked += 1
-        queue.settle(tx, change.seq, State.PARKED, code="unresolved", reason=reason)
+        total.rejected += 1
+        queue.settle(tx, change.seq, State.REJECTED, code="unresolved", reason=reason)
     else:
-        due_at = clock.after(next_delay_s(_LATER, None, random))
-        queue.settle(tx, change.seq, State.PENDING, due_at=due_at, code="unresolved", reason=reason)
+        next_attempt_at = clock.after(next_delay_s(_LATER, None, random))
+        queue.settle(tx, change.seq, State.PENDING, next_attempt_at=next_attempt_at, code="unresolved", reason=reason)
 
 
 Values = Mapping[str, str]

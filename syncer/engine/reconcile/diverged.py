@@ -185,7 +185,7 @@ def _told(tx: Transaction, changes: Sequence[Change], found: Merged, rules: Pref
     if found.clashes:
         _ask(tx, seq, f"{clash} {_names(found)}")
         return True
-    if seq == first.seq and first.state is not State.PARKED and (first.body is not None or first.state is State.CONFLICT):
+    if seq == first.seq and first.state is not State.REJECTED and (first.body is not None or first.state is State.CONFLICT):
         queue.thaw(tx, seq)  # its condition names a version that is gone
     return False
 

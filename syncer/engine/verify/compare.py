@@ -183,11 +183,11 @@ class Verify:
             if not local.changes and local.row is not None and tuple(local.row.values()) == found[key]:
                 compared.equal += 1
             elif local.row is None and made.get(key) in ours:
-                compared.waiting += 1  # the record of a create that still waits to be told its id
+                compared.pending += 1  # the record of a create that still waits to be told its id
             elif judged(model, key, local, as_row(found[key])) is not None:
                 suspects.append(key)
             elif local.changes:
-                compared.waiting += 1
+                compared.pending += 1
             else:
                 compared.equal += 1
         return suspects
@@ -200,7 +200,7 @@ class Verify:
             rest = [key for key in keys if key not in shown_ones]
             here = self._database.read(lambda tx, rest=rest: local_of(tx, model, rest))  # type: ignore[misc]
             absent = [key for key, local in here.items() if judged(model, key, local, None) is not None]
-            compared.waiting += len(rest) - len(absent)
+            compared.pending += len(rest) - len(absent)
             spool.suspect((key, None) for key in absent)
 
     def _pick(self, spool: Spool, model: Model, compared: Compared, number: int) -> None:
@@ -277,7 +277,7 @@ class Confirming:
             compared.there += (record is not None) - (key in shown_ones)
             drift = judged(model, key, local, record)
             if drift is None:
-                compared.waiting += bool(local.changes)
+                compared.pending += bool(local.changes)
                 compared.equal += not local.changes and local.row is not None
                 continue
             if drift.kind is Kind.MISSING_THERE and not local.changes:

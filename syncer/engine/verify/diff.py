@@ -27,7 +27,7 @@ class Kind(StrEnum):
 class Drift:
     """One record. ``fields``: (here, there) by name, in stored form; for unsound rows (row, base).
 
-    ``note``: what else people should know. ``mended``: what repair did about it, None while nothing was done.
+    ``note``: what else people should know. ``repaired``: what repair did about it, None while nothing was done.
     """
 
     model: str
@@ -35,7 +35,7 @@ class Drift:
     kind: Kind
     fields: Mapping[str, tuple[Any, Any]]
     note: str = ""
-    mended: str | None = None
+    repaired: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same for ``--json``."""
@@ -46,7 +46,7 @@ class Drift:
             "kind": str(self.kind),
             "fields": pairs,
             "note": self.note,
-            "mended": self.mended,
+            "repaired": self.repaired,
         }
 
 

@@ -75,7 +75,7 @@ class Repair:
         return asked
 
     def _tell(self, tx: Transaction, model: Model, drift: Drift, what: str) -> None:
-        drift.mended = what
+        drift.repaired = what
         events.note(tx, model, "repaired", [(drift.key, listed(drift.fields), f"{drift.kind}: {what}")])
 
     def remove(
@@ -112,10 +112,10 @@ class Repair:
                 for key in removed:
                     rows.remove(tx, model, key)
                 events.note(tx, model, "repaired", [(key, None, "missing there: removed here") for key in removed])
-            compared.mended += len(removed)
+            compared.repaired += len(removed)
             for key in removed:
                 if key in by_key:
-                    by_key[key].mended = "removed here"
+                    by_key[key].repaired = "removed here"
 
 
 def local_of(tx: Transaction, model: Model, keys: Sequence[str]) -> dict[str, Local]:

@@ -16,7 +16,7 @@ MOST_KEPT = 10_000
 class Compared:
     """One model. ``here``, ``there``: rows and records looked at; ``equal`` of them are the same.
 
-    ``waiting``: records for which changes wait, where nothing else is wrong. ``kinds``: drifts by kind; ``mended`` of them
+    ``pending``: records with pending changes, where nothing else is wrong. ``kinds``: drifts by kind; ``repaired`` of them
     repair has dealt with, ``news`` were written there after the last pull. ``not_compared``: why, for a model that was left
     out; ``failed``: why it was not compared to the end.
     """
@@ -25,9 +25,9 @@ class Compared:
     here: int = 0
     there: int = 0
     equal: int = 0
-    waiting: int = 0
+    pending: int = 0
     kinds: Counter[Kind] = field(default_factory=Counter)
-    mended: int = 0
+    repaired: int = 0
     news: int = 0
     drifts: list[Drift] = field(default_factory=list)
     not_compared: str | None = None
@@ -35,13 +35,13 @@ class Compared:
 
     @property
     def drift(self) -> int:
-        """How many records differ, those mended since included."""
+        """How many records differ, those repaired since included."""
         return self.kinds.total()
 
     def add(self, drift: Drift) -> None:
         """Count a drift, and keep it while there is room."""
         self.kinds[drift.kind] += 1
-        self.mended += drift.mended is not None
+        self.repaired += drift.repaired is not None
         if len(self.drifts) < MOST_KEPT:
             self.drifts.append(drift)
 
@@ -51,9 +51,9 @@ class Compared:
             "here": self.here,
             "there": self.there,
             "equal": self.equal,
-            "waiting": self.waiting,
+            "pending": self.pending,
             "drift": {str(kind): number for kind, number in self.kinds.items()},
-            "mended": self.mended,
+            "repaired": self.repaired,
             "news": self.news,
             "drifts": [drift.as_dict() for drift in self.drifts],
             "not_compared": self.not_compared,
@@ -65,14 +65,14 @@ class Compared:
 class RemoteVerification:
     """One remote. ``sample``: rows of each model that were picked, None when all were compared.
 
-    ``unclosed``: True when changes are missing from the ledger. ``conflicts``: records that repair has put before a person.
-    ``skipped``: not configured. ``stopped``: code of what ended it early; ``reason`` and ``hint`` in words.
+    ``inconsistent``: True when changes are missing from the ledger. ``conflicts``: records that repair has put before a
+    person. ``skipped``: not configured. ``stopped``: code of what ended it early; ``reason`` and ``hint`` in words.
     """
 
     remote: str
     sample: int | None = None
     models: dict[str, Compared] = field(default_factory=dict)
-    unclosed: bool = False
+    inconsistent: bool = False
     conflicts: int = 0
     notes: list[str] = field(default_factory=list)
     stopped: str | None = None
@@ -82,13 +82,13 @@ class RemoteVerification:
 
     @property
     def drift(self) -> int:
-        """How many records differ, those mended since included."""
+        """How many records differ, those repaired since included."""
         return sum(model.drift for model in self.models.values())
 
     @property
-    def mended(self) -> int:
+    def repaired(self) -> int:
         """How many of them repair has dealt with."""
-        return sum(model.mended for model in self.models.values())
+        return sum(model.repaired for model in self.models.values())
 
     @property
     def complete(self) -> bool:
@@ -101,7 +101,7 @@ class RemoteVerification:
             "sample": self.sample,
             "complete": self.complete and not self.skipped,
             "models": {name: model.as_dict() for name, model in self.models.items()},
-            "unclosed": self.unclosed,
+            "inconsistent": self.inconsistent,
             "conflicts": self.conflicts,
             "notes": self.notes,
             "stopped": self.stopped,
@@ -125,13 +125,13 @@ class Verification:
     @property
     def drift(self) -> int:
         """How many records differ and still do."""
-        return sum(part.drift - part.mended for part in self.remotes.values())
+        return sum(part.drift - part.repaired for part in self.remotes.values())
 
     @property
     def equal(self) -> bool:
         """True when everything was compared and, after repair if asked for, is the same."""
         found = self.compared
-        sound = all(part.complete and not part.unclosed and not part.conflicts for part in found)
+        sound = all(part.complete and not part.inconsistent and not part.conflicts for part in found)
         return bool(found) and sound and not self.drift
 
     @property

@@ -45,9 +45,9 @@ class Verifying:
         Raises: SyncRunning while a sync of the same remote is at work, UsageError, DatabaseError.
         """
         verification = Verification()
-        unclosed = not self.database.read(stats.closes)
+        inconsistent = not self.database.read(stats.closes)
         for remote in remotes:
-            part = verification.remotes[remote.name] = RemoteVerification(remote.name, sample, unclosed=unclosed)
+            part = verification.remotes[remote.name] = RemoteVerification(remote.name, sample, inconsistent=inconsistent)
             missing = remote.missing()
             if missing:
                 part.skipped = True

@@ -21,7 +21,7 @@ from syncer.remote import Ask, Page, Remote
 from syncer.schema.model import Model
 from syncer.schema.pull import Each, Listing
 from syncer.store.database import Database, Statement, Transaction
-from syncer.store.schema import MARK, OUTBOX
+from syncer.store.schema import CHECKPOINT, OUTBOX
 
 
 def shown(line: Asking, database: Database, remote: Remote, parts: Parts, model: Model) -> Iterator[Page]:
@@ -72,7 +72,9 @@ _WAITING = Statement(
     .limit(sa.bindparam("most"))
 )
 _PULLED = Statement(
-    sa.select(sa.func.max(MARK.c.complete_at)).where(MARK.c.remote == sa.bindparam("r"), MARK.c.model == sa.bindparam("m"))
+    sa.select(sa.func.max(CHECKPOINT.c.complete_at)).where(
+        CHECKPOINT.c.remote == sa.bindparam("r"), CHECKPOINT.c.model == sa.bindparam("m")
+    )
 )
 
 

@@ -11,14 +11,15 @@ from typing import Any
 from syncer.store.errors import translating
 from syncer.store.reader import reading
 from syncer.store.rescue.carry import Connected, Held, unknown_changes
+from syncer.store.rescue.older import under_new_names
 
-_LEFT = "SELECT seq, created_at, door, remote, model, key, op FROM ledger ORDER BY seq"
+_LEFT = "SELECT seq, created_at, outcome, remote, model, key, op FROM ledger ORDER BY seq"
 _EXAMPLES = 5
 
 
 @dataclass(slots=True)
 class Beyond:
-    """``pending``: changes that wait in the old file only. ``left``: by door, those that left after the new one was taken.
+    """``pending``: changes that wait in the old file only. ``left``: by outcome, those that left after it was taken.
 
     ``again``: how many of those still wait in the new file, and go out again under the same keys.
     """
@@ -40,10 +41,12 @@ def beyond(old: Path, new: Path) -> Beyond:
         reading(old) as source,
         reading(new) as target,
     ):
+        under_new_names(source)
+        under_new_names(target)
         found = Beyond(unknown_changes(source, Connected(target)))
-        for seq, _, door, remote, model, key, op in _only(source, target):
-            found.left[door] = found.left.get(door, 0) + 1
-            shown = found.examples.setdefault(door, [])
+        for seq, _, outcome, remote, model, key, op in _only(source, target):
+            found.left[outcome] = found.left.get(outcome, 0) + 1
+            shown = found.examples.setdefault(outcome, [])
             if len(shown) < _EXAMPLES:
                 shown.append(f"{seq}: {op} of {remote} {model} {key}")
             found.again += bool(target.execute("SELECT 1 FROM outbox WHERE seq = ?", (seq,)).fetchone())

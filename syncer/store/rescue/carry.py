@@ -29,17 +29,17 @@ from syncer.store.rescue.lineage import (
 
 _INSERT = f"INSERT INTO outbox ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _LEAVE = (
-    "INSERT INTO ledger (seq, remote, model, key, op, fields, door, by_seq, attempts, created_at, left_at, idem_key,"
+    "INSERT INTO ledger (seq, remote, model, key, op, fields, outcome, by_seq, attempts, created_at, left_at, idem_key,"
     " body_hash, reason) SELECT seq, remote, model, key, op, fields, ?, ?, attempts, created_at, ?, idem_key, body_hash,"
     " 'as in the file that later changes were brought from' FROM outbox WHERE seq = ?"
 )
-_PRUNED = f"SELECT coalesce(max(highest), 0) FROM pruned WHERE door <> '{ledger.LOST}'"
+_PRUNED = f"SELECT coalesce(max(highest), 0) FROM _pruned WHERE outcome <> '{ledger.LOST}'"
 _INTERRUPTED = {"state": "ambiguous", "code": "interrupted", "reason": "the sync stopped before an answer came"}
 _CONFLICT = "remote, model, key, field, base, ours, theirs, detected_at"
 _ATTEMPT = "number, at, ended_at, outcome, code, reason, request_id"
 _BY_KEY = (
-    ("caller_key", "remote, idem_key, model, key, fingerprint", "key"),
-    ("id_map", "remote, model, local_id, remote_id, mapped_at", "remote_id"),
+    ("_idempotency_key", "remote, idem_key, model, key, fingerprint", "key"),
+    ("_id_map", "remote, model, local_id, remote_id, mapped_at", "remote_id"),
 )
 
 
@@ -134,10 +134,10 @@ def _against(record: Record, unknown: list[Waiting], old: Rows, target: Rows) ->
     if not columns_of(target, record.table) or not columns_of(old, record.table):
         return "there is no table for its record"
     for line in record.target:
-        if line.model == record.model and line.key in record.names and line.door is None:
+        if line.model == record.model and line.key in record.names and line.outcome is None:
             return f"change {line.seq} of the same record waits here under another id"
         if (line.model, line.key) == (record.model, record.key) and not line.among(record.source):
-            doing = "waits here" if line.door is None else f"was {line.door} here"
+            doing = "waits here" if line.outcome is None else f"was {line.outcome} here"
             return f"change {line.seq} of the same record {doing}, and the old file does not know it"
     ((pruned,),) = target.rows(_PRUNED, ())
     if unknown[0].line.seq <= pruned:
@@ -150,7 +150,7 @@ def _against_row(record: Record, old: Rows, target: Rows) -> str | None:
     base, base_here = base_of(old, record), base_of(target, record)
     waiting = record.waits_in_target
     if waiting:  # the source knows all of it: its row was made from the one here
-        acked = any(line.door == "acked" and line.among(waiting) for line in record.source)
+        acked = any(line.outcome == "acked" and line.among(waiting) for line in record.source)
         return None if base == base_here or acked else "its record was pulled here since, under a waiting change"
     row, row_here = row_of(old, record), row_of(target, record)
     if row_here is None or row_here == row or (base is not None and agrees(row_here, base)):
@@ -166,22 +166,22 @@ def _bring(each: Waiting, target: Rows) -> Brought:
 
 
 def _leave(record: Record, numbers: Mapping[int, int], target: Rows) -> None:
-    """What waits in the target and has left in the source leaves by the same door."""
-    left = {line.seq: line for line in record.source if line.door is not None}
-    waits = [line for line in record.source if line.door is None]
+    """What waits in the target and has left in the source leaves with the same outcome."""
+    left = {line.seq: line for line in record.source if line.outcome is not None}
+    waits = [line for line in record.source if line.outcome is None]
     for line in record.waits_in_target:
         end = next((other for other in left.values() if other.is_same(line)), None)
         if end is None or (line.among(waits) and end.seq != line.seq):
             continue
         end = _end(end, left)
         by = numbers.get(end.by) if end.by is not None else None
-        target.rows(_LEAVE, (end.door, by, end.left_at, line.seq))
+        target.rows(_LEAVE, (end.outcome, by, end.left_at, line.seq))
         target.rows("DELETE FROM outbox WHERE seq = ?", (line.seq,))
 
 
 def _end(line: Line, left: Mapping[int, Line]) -> Line:
     """The last of the changes that took over one another, behind ``line``, that has left too."""
-    while line.door == "superseded" and line.by is not None and line.by > line.seq and line.by in left:
+    while line.outcome == "superseded" and line.by is not None and line.by > line.seq and line.by in left:
         line = left[line.by]
     return line
 
@@ -196,9 +196,9 @@ def _replace(record: Record, old: Rows, target: Rows) -> None:
         listed = ", ".join(f'"{name}"' for name in names)
         sql = f'INSERT INTO "{record.table}" ({listed}) VALUES ({", ".join("?" * len(names))})'
         target.rows(sql, tuple(row[name] for name in names))
-    target.rows(f"DELETE FROM base WHERE {OF_RECORD}", record.where)
-    for (base,) in old.rows(f"SELECT record FROM base WHERE {OF_RECORD}", record.where):
-        target.rows("INSERT INTO base (remote, model, key, record) VALUES (?, ?, ?, ?)", (*record.where, base))
+    target.rows(f"DELETE FROM _base WHERE {OF_RECORD}", record.where)
+    for (base,) in old.rows(f"SELECT record FROM _base WHERE {OF_RECORD}", record.where):
+        target.rows("INSERT INTO _base (remote, model, key, record) VALUES (?, ?, ?, ?)", (*record.where, base))
 
 
 def _bring_details(record: Record, numbers: Mapping[int, int], old: Rows, target: Rows) -> None:
@@ -206,8 +206,8 @@ def _bring_details(record: Record, numbers: Mapping[int, int], old: Rows, target
     for was, seq in ((e.line.seq, numbers[e.line.seq]) for e in record.waiting if e.line.seq in numbers):
         for conflict in old.rows(f"SELECT {_CONFLICT} FROM conflict WHERE seq = ? AND resolved_at IS NULL", (was,)):
             target.rows(f"INSERT INTO conflict (seq, {_CONFLICT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (seq, *conflict))
-        for attempt in old.rows(f"SELECT {_ATTEMPT} FROM attempt WHERE seq = ? ORDER BY id", (was,)):
-            target.rows(f"INSERT INTO attempt (seq, {_ATTEMPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (seq, *attempt))
+        for attempt in old.rows(f"SELECT {_ATTEMPT} FROM _attempt WHERE seq = ? ORDER BY id", (was,)):
+            target.rows(f"INSERT INTO _attempt (seq, {_ATTEMPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (seq, *attempt))
     for table, columns, key in _BY_KEY:
         for found in old.rows(f"SELECT {columns} FROM {table} WHERE remote = ? AND model = ? AND {key} = ?", record.where):
             target.rows(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES (?, ?, ?, ?, ?)", found)

@@ -6,9 +6,9 @@ import sqlite3
 from typing import Any, Protocol
 
 LOST = "lost"
-"""The door in ``pruned`` of numbers of which nothing could be found when a file was recovered."""
+"""The outcome in ``_pruned`` of numbers of which nothing could be found when a file was recovered."""
 
-_PRUNED = "coalesce((SELECT sum(changes) FROM pruned), 0)"
+_PRUNED = "coalesce((SELECT sum(changes) FROM _pruned), 0)"
 GAP = (
     "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)"
     f" - (SELECT count(*) FROM outbox) - (SELECT count(*) FROM ledger) - {_PRUNED}"
@@ -19,7 +19,7 @@ _TABLES = frozenset(("outbox", "ledger", "sqlite_sequence"))
 _HIGHEST = (
     "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0),"
     " coalesce((SELECT max(seq) FROM outbox), 0), coalesce((SELECT max(seq) FROM ledger), 0),"
-    " coalesce((SELECT max(highest) FROM pruned), 0),"
+    " coalesce((SELECT max(highest) FROM _pruned), 0),"
     f" (SELECT count(*) FROM outbox) + (SELECT count(*) FROM ledger) + {_PRUNED})"
 )
 _MISSING = (
@@ -55,7 +55,9 @@ def unaccounted(connection: sqlite3.Connection) -> int:
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables >= _TABLES:
         return 0
-    (gap,) = connection.execute(GAP if "pruned" in tables else GAP.replace(_PRUNED, "0")).fetchone()
+    pruned = next((name for name in ("_pruned", "pruned") if name in tables), None)  # its name was another before 0005
+    sql = GAP.replace(_PRUNED, _PRUNED.replace("_pruned", pruned) if pruned else "0")
+    (gap,) = connection.execute(sql).fetchone()
     return int(gap)
 
 
@@ -77,6 +79,6 @@ def close(rows: Rows) -> int:
     ((gap,),) = rows.rows(GAP, ())
     if gap:
         (*_, (_, last)) = [(0, highest), *missing(rows, 1)]
-        rows.rows("INSERT OR IGNORE INTO pruned (door, changes, highest) VALUES (?, 0, 0)", (LOST,))
-        rows.rows("UPDATE pruned SET changes = changes + ?, highest = max(highest, ?) WHERE door = ?", (gap, last, LOST))
+        rows.rows("INSERT OR IGNORE INTO _pruned (outcome, changes, highest) VALUES (?, 0, 0)", (LOST,))
+        rows.rows("UPDATE _pruned SET changes = changes + ?, highest = max(highest, ?) WHERE outcome = ?", (gap, last, LOST))
     return int(gap)

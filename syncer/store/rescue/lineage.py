@@ -18,8 +18,8 @@ from syncer.store.rescue.ledger import Rows
 Values: TypeAlias = dict[str, Any]
 
 COLUMNS = (
-    "remote", "model", "key", "op", "fields", "state", "attempts", "due_at", "created_at", "idem_key", "body", "body_hash",
-    "attempted_at", "code", "reason",
+    "remote", "model", "key", "op", "fields", "state", "attempts", "next_attempt_at", "created_at", "idem_key", "body",
+    "body_hash", "attempted_at", "code", "reason",
 )  # fmt: skip
 """Of a waiting change, besides its number."""
 
@@ -28,19 +28,19 @@ _WAITING = f"SELECT seq, {', '.join(COLUMNS)} FROM outbox ORDER BY remote, model
 _SHORT = "seq, created_at, idem_key, model, key, op"
 _LINES = (
     f"SELECT {_SHORT}, NULL, NULL, NULL FROM outbox WHERE {{0}}"
-    f" UNION SELECT {_SHORT}, door, by_seq, left_at FROM ledger WHERE {{0}}"
+    f" UNION SELECT {_SHORT}, outcome, by_seq, left_at FROM ledger WHERE {{0}}"
 )
 _BY_RECORD = _LINES.format("model = :m AND key IN (SELECT value FROM json_each(:keys)) AND remote = :r")
 _BY_NUMBER = _LINES.format("seq IN (SELECT value FROM json_each(:seqs))")
 _NAMES = (
-    "SELECT local_id FROM id_map WHERE remote = :r AND model = :m AND remote_id = :k"
-    " UNION SELECT remote_id FROM id_map WHERE remote = :r AND model = :m AND local_id = :k"
+    "SELECT local_id FROM _id_map WHERE remote = :r AND model = :m AND remote_id = :k"
+    " UNION SELECT remote_id FROM _id_map WHERE remote = :r AND model = :m AND local_id = :k"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One change as outbox or ledger have it. ``door``, ``by`` and ``left_at``: None while it waits."""
+    """One change as outbox or ledger have it. ``outcome``, ``by`` and ``left_at``: None while it waits."""
 
     seq: int
     created_at: str
@@ -48,7 +48,7 @@ class Line:
     model: str
     key: str
     op: str
-    door: str | None = None
+    outcome: str | None = None
     by: int | None = None
     left_at: str | None = None
 
@@ -111,7 +111,7 @@ class Record:
     @property
     def waits_in_target(self) -> list[Line]:
         """What waits in the target, under the record's key."""
-        return [line for line in self.target if line.door is None and (line.model, line.key) == (self.model, self.key)]
+        return [line for line in self.target if line.outcome is None and (line.model, line.key) == (self.model, self.key)]
 
 
 def records(source: Rows, target: Rows) -> Iterator[Record]:
@@ -137,7 +137,7 @@ def _waiting(row: tuple[Any, ...]) -> Waiting:
 
 def base_of(rows: Rows, record: Record) -> Values | None:
     """The base of the record's row."""
-    found = rows.rows(f"SELECT record FROM base WHERE {OF_RECORD}", record.where)
+    found = rows.rows(f"SELECT record FROM _base WHERE {OF_RECORD}", record.where)
     return json.loads(found[0][0]) if found else None
 
 

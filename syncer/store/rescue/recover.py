@@ -16,7 +16,7 @@ from syncer.store.database import Database
 from syncer.store.errors import translating
 from syncer.store.file import exclusive, scratch
 from syncer.store.file.connections import folder_ready
-from syncer.store.rescue import backup, ledger
+from syncer.store.rescue import backup, ledger, older
 from syncer.store.rescue.carry import Carried, carry_over
 from syncer.store.rescue.salvage import salvage
 
@@ -98,19 +98,27 @@ def _readable(source: Path, log: Path | None, folder: Path, done: Recovered) -> 
         done.without_log = True
         return _at_head(alone)
     found = folder / "salvaged.db"
-    migrate.initialise(found)
-    _add_tables(first, found)
-    with closing(sqlite3.connect(first, isolation_level=None)) as old, closing(sqlite3.connect(found)) as new, new:
-        done.skipped = salvage(old, new)
-        if not any(
-            new.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("outbox", "ledger", "sqlite_sequence")
-        ):
-            raise CorruptDatabase(
-                "nothing in the file can be read",
-                record=str(source),
-                hint="restore the newest backup: syncer db restore BACKUP",
-            )
-    return found
+    with closing(sqlite3.connect(first, isolation_level=None)) as old:
+        # Its tables have the names of its own schema: what is read goes into such a file, which is then upgraded.
+        migrate.begin(found, older.schema(old))
+        if older.schema(old) == version.head():  # older ones know no remotes of other packages
+            _add_tables(first, found)
+        with closing(sqlite3.connect(found)) as new, new:
+            _salvaged(old, new, source, done)
+    return _at_head(found)
+
+
+def _salvaged(old: sqlite3.Connection, new: sqlite3.Connection, source: Path, done: Recovered) -> None:
+    """Raises: CorruptDatabase where nothing can be read."""
+    done.skipped = salvage(old, new)
+    if not any(
+        new.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("outbox", "ledger", "sqlite_sequence")
+    ):
+        raise CorruptDatabase(
+            "nothing in the file can be read",
+            record=str(source),
+            hint="restore the newest backup: syncer db restore BACKUP",
+        )
 
 
 def _add_tables(old: Path, new: Path) -> None:

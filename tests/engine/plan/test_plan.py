@@ -38,7 +38,7 @@ def numbers(plan: Plan) -> list[int | None]:
 
 def acked(path: Path) -> set[int]:
     """The numbers of the changes that reached their remote."""
-    return {seq for (seq,) in rows(path, "SELECT seq FROM ledger WHERE door = 'acked'")}
+    return {seq for (seq,) in rows(path, "SELECT seq FROM ledger WHERE outcome = 'acked'")}
 
 
 def applied(sandbox: Sandbox, skipping: int = 0) -> list[tuple[str, str, str]]:
@@ -129,14 +129,14 @@ def test_a_log_that_nobody_has_folded_in_stays_as_it_is(path: Path, tmp_path: Pa
 
 
 def test_what_stays_and_why(synced: Workspace, sandbox: Sandbox, path: Path, still: clock.Virtual) -> None:
-    """Parked, behind it, backing off, in conflict: each with its reason; the others are sent, as the plan says."""
+    """Rejected, behind it, backing off, in conflict: each with its reason; the others are sent, as the plan says."""
     made = scoring(synced)
     conflicted = synced.plexus.create("Item", {"accountId": made["accountId"], "externalId": "call-2"})["id"]
     synced.push()
-    parked = synced.plexus.create("Item", {"accountId": made["accountId"], "externalId": "call-3"})["id"]
+    rejected = synced.plexus.create("Item", {"accountId": made["accountId"], "externalId": "call-3"})["id"]
     sandbox.faults.fail_next(400, body=REFUSED)
     synced.push(wait_s=0)
-    behind = synced.plexus.create("ScoreResult", result({**made, "itemId": parked}))["id"]
+    behind = synced.plexus.create("ScoreResult", result({**made, "itemId": rejected}))["id"]
     synced.plexus.update("Item", conflicted, {"description": "ours"})
     still.moment += timedelta(minutes=1)
     sandbox.edit("Item", conflicted, description="theirs")
@@ -149,12 +149,12 @@ def test_what_stays_and_why(synced: Workspace, sandbox: Sandbox, path: Path, sti
     assert told(plan.changes) == [("create", "Item", good)]
     stays = {one.key: one for one in plan.remotes["plexus"].stays}
     assert {key: one.because for key, one in stays.items()} == {
-        parked: "parked",
+        rejected: "rejected",
         behind: "blocked",
         conflicted: "conflict",
         later: "backing-off",
     }
-    assert stays[behind].blocked_by == stays[parked].seq
+    assert stays[behind].blocked_by == stays[rejected].seq
     assert "HTTP 400" in stays[behind].why
     assert (stays[later].until or "") > clock.stored_now()
     assert synced.push("plexus", wait_s=0).acked == 1
@@ -290,9 +290,9 @@ def test_abeja_runs_and_one_that_will_be_refused(synced: Workspace, sandbox: San
     write(path, "UPDATE abeja_run SET user_env_vars = '[1]' WHERE run_id = ?", bad)
     plan = synced.plan("abeja")
     assert [one.key for one in plan.changes] == [good]
-    assert [(one.key, one.because) for one in plan.remotes["abeja"].stays] == [(bad, "parked")]
+    assert [(one.key, one.because) for one in plan.remotes["abeja"].stays] == [(bad, "rejected")]
     report = synced.push("abeja")
-    assert (report.acked, report.remotes["abeja"].parked) == (1, 1)
+    assert (report.acked, report.remotes["abeja"].rejected) == (1, 1)
     assert acked(path) == set(numbers(plan))
 
 
@@ -301,7 +301,7 @@ def test_what_may_have_arrived_is_planned_again(synced: Workspace, sandbox: Sand
     account(synced)
     sandbox.faults.lose_next_reply()
     synced.push("plexus", wait_s=0)
-    write(path, "UPDATE outbox SET due_at = NULL")
+    write(path, "UPDATE outbox SET next_attempt_at = NULL")
     plan = synced.plan("plexus")
     assert "may have arrived" in plan.changes[0].note
     synced.push("plexus", wait_s=0)
@@ -455,7 +455,7 @@ class Random:
 @settings(max_examples=20 * rig.scale, deadline=None, suppress_health_check=list(HealthCheck), derandomize=rig.scale == 1)
 @given(steps=STEPS, minutes=st.sampled_from([0, 1, 600]))
 def test_from_any_state_the_plan_is_what_the_push_does(steps: list[tuple[str, int]], minutes: int) -> None:
-    """Whatever waits, coalesced, parked, blocked, late or in doubt: what is planned is what leaves, and nothing besides."""
+    """Whatever waits, coalesced, rejected, blocked, late or in doubt: what is planned is what leaves, nothing else."""
     virtual = clock.Virtual(START)
     with tempfile.TemporaryDirectory() as folder, clock.using(virtual), Sandbox(Options()) as sandbox:
         day = Random(folder, sandbox)

@@ -28,7 +28,7 @@ from tests.files import rows, write
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 OLD = {"createdAt": "2026-03-01T00:00:00.000Z", "updatedAt": "2026-03-01T00:00:00.000Z"}
-DUMP = ("outbox", "ledger", "conflict", "event", "base", "id_map", "plexus_score_result", "plexus_account")
+DUMP = ("outbox", "ledger", "conflict", "_event", "_base", "_id_map", "plexus_score_result", "plexus_account")
 
 
 def text(moment: datetime) -> str:
@@ -148,10 +148,10 @@ def test_a_server_clock_that_is_put_back_hides_nothing(path: Path, lab: Sandbox,
 
 def test_a_mark_without_clock_trouble_stays_as_it_is() -> None:
     """Seconds between two looks at a clock are no reason to read anything again."""
-    mark = Mark("all", position="2026-11-20T12:00:00.000000Z", complete_at="2026-11-20T11:59:58.000000Z")
+    mark = Mark("all", cursor="2026-11-20T12:00:00.000000Z", complete_at="2026-11-20T11:59:58.000000Z")
     assert set_back(mark, -3.0) is mark
     assert set_back(mark, None) is mark
-    assert set_back(mark, -3600.0).position == "2026-11-20T10:59:58.000000Z"
+    assert set_back(mark, -3600.0).cursor == "2026-11-20T10:59:58.000000Z"
 
 
 def test_a_time_from_the_future_moves_a_mark_to_the_servers_present_only() -> None:
@@ -161,7 +161,7 @@ def test_a_time_from_the_future_moves_a_mark_to_the_servers_present_only() -> No
     row = [None] * (len(model.fields) + 1)
     row[at] = clock.stored(NOON + timedelta(days=1))  # type: ignore[call-overload]
     part = Part(model, model, "all", cursor="updatedAt")
-    assert moved(part, Mark("all", started_at=clock.stored(NOON)), Page((tuple(row),))).position == clock.stored(NOON)
+    assert moved(part, Mark("all", started_at=clock.stored(NOON)), Page((tuple(row),))).cursor == clock.stored(NOON)
 
 
 @pytest.mark.parametrize(
@@ -188,8 +188,8 @@ def test_what_is_no_time_never_becomes_a_mark(nonsense: Any) -> None:
     at = [f.name for f in model.fields].index("updatedAt")
     row = tuple(nonsense if n == at else None for n in range(len(model.fields) + 1))
     part = Part(model, model, "accountId=acc", "accountId", "acc", "updatedAt")
-    mark = Mark("accountId=acc", position="2026-11-19T00:00:00.000000Z")
-    assert moved(part, mark, Page([row], None, "2026-11-20T12:00:00.000000Z")).position == mark.position
+    mark = Mark("accountId=acc", cursor="2026-11-19T00:00:00.000000Z")
+    assert moved(part, mark, Page([row], None, "2026-11-20T12:00:00.000000Z")).cursor == mark.cursor
 
 
 def test_both_spellings_of_times_are_found(synced: Workspace, lab: Sandbox, frozen: clock.Virtual) -> None:
@@ -253,11 +253,11 @@ def test_a_token_the_remote_does_not_know_any_more_costs_only_a_restart(
     synced.pull(models=["Account"])
     monkeypatch.setattr("syncer.adapters.plexus.adapter.Plexus.limits", Limits(page=10))
     synced.pull(models=["ScoreResult"], limit=10)
-    write(path, "UPDATE mark SET token = ? WHERE model = 'ScoreResult'", token)
+    write(path, "UPDATE _checkpoint SET token = ? WHERE model = 'ScoreResult'", token)
     report = synced.pull(models=["ScoreResult"])
     assert (report.exit_code, report.remotes["plexus"].notes) == (0, [])
     assert len(keys(synced)) == 30
-    assert rows(path, "SELECT token FROM mark WHERE model = 'ScoreResult'") == [(None,)]
+    assert rows(path, "SELECT token FROM _checkpoint WHERE model = 'ScoreResult'") == [(None,)]
 
 
 def test_a_remote_that_refuses_every_second_page_is_said_and_not_asked_for_ever(
@@ -314,12 +314,12 @@ def test_marks_of_earlier_versions_are_taken_over(
     """A mark without an address is of this one: an upgrade does not pull everything again, and it is taken once only."""
     lab.put("ScoreResult", result("seen", frozen.now()))
     synced.pull()
-    (marked,) = rows(path, "SELECT partition FROM mark WHERE model = 'ScoreResult'")
+    (marked,) = rows(path, "SELECT partition FROM _checkpoint WHERE model = 'ScoreResult'")
     bare = marked[0].partition(" at ")[0]
-    write(path, "UPDATE mark SET partition = ?, scope = ? WHERE model = 'ScoreResult'", bare, Mark(bare).scope)
+    write(path, "UPDATE _checkpoint SET partition = ?, scope = ? WHERE model = 'ScoreResult'", bare, Mark(bare).scope)
     lab.put("ScoreResult", result("old", OLD["updatedAt"]))
     assert added(synced) == 0
-    assert rows(path, "SELECT partition FROM mark WHERE model = 'ScoreResult'") == [marked]
+    assert rows(path, "SELECT partition FROM _checkpoint WHERE model = 'ScoreResult'") == [marked]
 
 
 def stage(task: str) -> dict[str, Any]:
@@ -368,12 +368,12 @@ def test_a_page_that_cannot_be_stored_leaves_the_mark_where_it_was(
 ) -> None:
     """Rows and mark are one commit: when the rows fail, the next pull reads the same page again."""
     synced.pull()
-    before = rows(path, "SELECT * FROM mark WHERE model = 'ScoreResult'")
+    before = rows(path, "SELECT * FROM _checkpoint WHERE model = 'ScoreResult'")
     lab.put("ScoreResult", result("r", clock.now()))
     write(path, "CREATE TRIGGER no BEFORE INSERT ON plexus_score_result BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(Exception, match="no"):
         synced.pull()
-    assert rows(path, "SELECT * FROM mark WHERE model = 'ScoreResult'") == before
+    assert rows(path, "SELECT * FROM _checkpoint WHERE model = 'ScoreResult'") == before
     write(path, "DROP TRIGGER no")
     assert added(synced) == 1
 

@@ -135,7 +135,7 @@ def test_a_waiting_edit_is_kept(synced: Workspace, sandbox: Sandbox, path: Path)
     stored = sandbox.get("ScoreResult", "r0")
     assert stored is not None
     assert (stored["value"], stored["explanation"]) == ("No", "theirs")
-    assert rows(path, "SELECT count(*) FROM base") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM _base") == [(0,)]
 
 
 def test_a_pull_leaves_what_may_be_applied_to_its_replay(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_pull_leaves_what_may_be_applied_to_its_replay(synced: Workspace, sand
     found = synced.plexus.get("ScoreResult", "r0")
     assert found is not None
     assert (found["value"], found["explanation"]) == ("No", "theirs")
-    assert rows(path, "SELECT * FROM conflict") == rows(path, "SELECT * FROM base") == []
+    assert rows(path, "SELECT * FROM conflict") == rows(path, "SELECT * FROM _base") == []
 
 
 def test_a_field_changed_on_both_sides_is_a_conflict_with_both_values(
@@ -199,7 +199,7 @@ def test_the_same_edit_on_both_sides_is_none(synced: Workspace, sandbox: Sandbox
     sandbox.edit("ScoreResult", "r0", metadata='{"a":1,"b":3}')
     assert synced.sync().exit_code == 0
     assert rows(path, "SELECT count(*) FROM conflict") == [(0,)]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_retrying_a_conflict_sends_ours(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -232,7 +232,7 @@ def test_dropping_a_conflict_takes_theirs(synced: Workspace, sandbox: Sandbox, p
     assert found is not None
     assert found["value"] == "Maybe"
     assert rows(path, "SELECT resolution, ours FROM conflict") == [("theirs", '"No"')]
-    assert synced.status().closed
+    assert synced.status().consistent
     assert synced.sync().exit_code == 0
 
 
@@ -247,7 +247,7 @@ def test_an_id_taken_by_another_record_is_a_conflict(synced: Workspace, sandbox:
     synced.retry(seq)
     assert synced.push().exit_code == 0
     assert sandbox.get("Account", made)["name"] == "Mine"  # type: ignore[index]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_deleting_what_others_changed_is_a_conflict(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_killed_pull_goes_on_where_it_was(
     assert synced.pull(models=["ScoreResult"]).exit_code == 4
     (stored,) = rows(path, "SELECT count(*) FROM plexus_score_result")[0]
     assert 0 < stored < 502
-    assert rows(path, "SELECT token IS NOT NULL FROM mark WHERE model = 'ScoreResult'") == [(1,)]
+    assert rows(path, "SELECT token IS NOT NULL FROM _checkpoint WHERE model = 'ScoreResult'") == [(1,)]
     before = sandbox.requests
     report = synced.pull(models=["ScoreResult"])
     assert report.exit_code == 0

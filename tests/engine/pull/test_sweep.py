@@ -66,7 +66,7 @@ def ids(ws: Workspace, model: str = "ScoreResult") -> set[str]:
 
 def swept(path: Path) -> list[Any]:
     """What the history says was swept."""
-    return rows(path, "SELECT model, key FROM event WHERE kind = 'swept' ORDER BY model, key")
+    return rows(path, "SELECT model, key FROM _event WHERE kind = 'swept' ORDER BY model, key")
 
 
 def test_a_full_pull_removes_what_is_gone(synced: Workspace, lab: Sandbox, path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_mass_of_deletions_stops_and_asks(synced: Workspace, lab: Sandbox, pat
     part = part_of(synced, full=True, code=3 if many else 0)
     assert removed(part) == ({} if many else {"ScoreResult": gone})
     assert len(ids(synced)) == (120 if many else 120 - gone)
-    assert len(part.notes) == part.unswept == int(many)
+    assert len(part.notes) == part.deletions_not_checked == int(many)
     if many:
         assert part.notes[0].startswith("ScoreResult: more than 24 of 120 rows here are gone from plexus: none was removed")
         assert removed(part_of(synced, full=True, allow_mass_delete=True)) == {"ScoreResult": gone}
@@ -243,7 +243,7 @@ def test_what_was_never_sent_is_not_missed_there(synced: Workspace, lab: Sandbox
     assert (removed(part), part.notes) == ({}, [])
     assert rows(path, "SELECT seq, state FROM outbox") == before
     assert synced.push().exit_code == 0
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_an_account_whose_rows_are_all_unsent_is_not_called_empty(synced: Workspace, sandbox: Sandbox) -> None:
@@ -326,7 +326,7 @@ def test_half_a_pull_at_another_address_does_not_make_it_known(
             with monkeypatch.context() as small:
                 small.setattr("syncer.adapters.plexus.adapter.Plexus.limits", Limits(page=2))
                 part_of(ws, models=["ScoreResult"], limit=2)
-            assert rows(path, "SELECT count(*) FROM mark WHERE token IS NOT NULL") == [(1,)]
+            assert rows(path, "SELECT count(*) FROM _checkpoint WHERE token IS NOT NULL") == [(1,)]
             assert removed(part_of(ws, models=["ScoreResult"], full=True)) == {}
             assert len(ids(ws)) == 16
 

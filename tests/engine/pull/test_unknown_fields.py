@@ -105,11 +105,11 @@ def test_a_field_the_deployment_lacks_is_kept_here_without_a_probe(upstream: Ser
     with Workspace.open(path) as ws:
         key = item(ws, text="hello", description="d")
         report = ws.sync("plexus").remotes["plexus"]
-        assert (report.exit_code, report.acked, report.parked, report.later, report.kept) == (0, 2, 0, 0, 1)
+        assert (report.exit_code, report.acked, report.rejected, report.will_retry, report.unsupported) == (0, 2, 0, 0, 1)
         assert [n for n in report.notes if "Item" in n] == [KEPT]
         assert (server.get("Item", key) or {})["description"] == "d"
         assert outbox(path) == [("update", '["text"]', "pending", 0, "field-not-deployed")]
-        assert ws.status().closed
+        assert ws.status().consistent
         before = server.requests
         report = ws.push("plexus").remotes["plexus"]
         assert (report.exit_code, report.requests, report.notes) == (0, 0, [KEPT])
@@ -129,7 +129,7 @@ def test_a_mixed_update_goes_out_by_half(upstream: Serve, path: Path) -> None:
         ws.push("plexus")
         ws.plexus.update("Item", key, {"text": "new", "description": "d"})
         report = ws.push("plexus").remotes["plexus"]
-        assert (report.exit_code, report.acked, report.kept) == (0, 1, 1)
+        assert (report.exit_code, report.acked, report.unsupported) == (0, 1, 1)
         assert (server.get("Item", key) or {})["description"] == "d"
         assert rows(path, "SELECT description, text FROM plexus_item") == [("d", "new")]
         assert outbox(path) == [("update", '["text"]', "pending", 0, "field-not-deployed")]
@@ -137,7 +137,7 @@ def test_a_mixed_update_goes_out_by_half(upstream: Serve, path: Path) -> None:
         ws.plexus.delete("Item", key)
         assert ws.push("plexus").exit_code == 0
         assert server.get("Item", key) is None
-        assert (outbox(path), ws.status().closed) == ([], True)
+        assert (outbox(path), ws.status().consistent) == ([], True)
 
 
 def test_it_leaves_when_the_deployment_has_a_place(upstream: Serve, path: Path) -> None:
@@ -155,10 +155,10 @@ def test_it_leaves_when_the_deployment_has_a_place(upstream: Serve, path: Path) 
             assert ws.push("plexus").requests == 0
             now.sleep(DAY_S + 1)
             report = ws.push("plexus").remotes["plexus"]
-            assert (report.exit_code, report.acked, report.kept, report.notes) == (0, 1, 0, [])
+            assert (report.exit_code, report.acked, report.unsupported, report.notes) == (0, 1, 0, [])
             assert (server.get("Item", key) or {})["text"] == "hello"
-            assert rows(path, "SELECT count(*) FROM deployed") == [(0,)]
-            assert (outbox(path), ws.status().closed) == ([], True)
+            assert rows(path, "SELECT count(*) FROM _schema_drift") == [(0,)]
+            assert (outbox(path), ws.status().consistent) == ([], True)
 
 
 def test_another_deployment_gets_it_at_once(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,30 +188,30 @@ def test_a_field_lost_since_the_last_pull_keeps_its_values(upstream: Serve, path
         ws.plexus.update("Item", key, {"text": "new", "description": "d"})
         for _ in range(2):
             report = ws.sync("plexus", full=True).remotes["plexus"]
-            assert (report.exit_code, report.conflicts, report.kept) == (0, 0, 1)
+            assert (report.exit_code, report.conflicts, report.unsupported) == (0, 0, 1)
         assert sorted(rows(path, "SELECT text FROM plexus_item")) == [("new",), ("untouched",)]
         server = upstream()
         assert ws.doctor(remote=True).exit_code == 0
         assert ws.sync("plexus").exit_code == 0
         assert (server.get("Item", key) or {})["text"] == "new"
-        assert (outbox(path), ws.status().closed) == ([], True)
+        assert (outbox(path), ws.status().consistent) == ([], True)
 
 
 def test_many_items_cost_one_look(upstream: Serve, path: Path) -> None:
-    """Hundreds of records with the field cost one refusal and one question more than without, and none is parked."""
+    """Hundreds of records with the field cost one refusal and one question more than without, and none is rejected."""
     server = upstream(missing_fields={"Item": ["text"]})
     with Workspace.open(path) as ws:
         made = account(ws)
         ws.plexus.create_many("Item", [{"accountId": made, "externalId": str(n), "text": "t"} for n in range(300)])
         report = ws.push("plexus").remotes["plexus"]
-        assert (report.exit_code, report.acked, report.parked, report.kept) == (0, 301, 0, 300)
+        assert (report.exit_code, report.acked, report.rejected, report.unsupported) == (0, 301, 0, 300)
         assert server.count("Item") == 300
         assert len({effect.key for effect in server.effects("Item")}) == len(server.effects("Item")) == 300
         assert server.requests <= 20
 
 
 def test_without_introspection_a_refusal_that_names_the_field_will_do(upstream: Serve, path: Path) -> None:
-    """A pull learns field by field from the refusals; what a push cannot learn is parked with the remote's words."""
+    """A pull learns field by field from the refusals; what a push cannot learn is rejected with the remote's words."""
     server = upstream()
     with Workspace.open(path) as ws:
         key = item(ws, description="d")
@@ -221,7 +221,7 @@ def test_without_introspection_a_refusal_that_names_the_field_will_do(upstream: 
         report = ws.pull("plexus").remotes["plexus"]
         assert report.exit_code == 0
         assert rows(path, "SELECT description FROM plexus_item") == [("theirs",)]
-        assert rows(path, "SELECT model, field, kind FROM deployed") == [
+        assert rows(path, "SELECT model, field, kind FROM _schema_drift") == [
             ("Item", "metadata", "absent"),
             ("Item", "text", "absent"),
         ]
@@ -234,7 +234,7 @@ def test_a_push_that_cannot_learn_parks_with_the_reason(upstream: Serve, path: P
         bad = item(ws, text="hello")
         good = ws.plexus.create("Item", {"accountId": account(ws, key="b"), "externalId": "y"})["id"]
         report = ws.push("plexus").remotes["plexus"]
-        assert (report.exit_code, report.parked) == (3, 1)
+        assert (report.exit_code, report.rejected) == (3, 1)
         assert server.get("Item", good) is not None
         assert server.get("Item", bad) is None
         assert rows(path, "SELECT reason FROM outbox")[0][0].startswith("The variables input contains a field")
@@ -255,7 +255,7 @@ def test_a_lost_answer_and_then_a_lacking_field_make_one_record(upstream: Serve,
         assert [effect.op for effect in server.effects("Item")] == ["create"]
         assert server.get("Item", key) is not None
         assert ws.plexus.get("Item", key)["text"] == "hello"  # type: ignore[index]
-        assert (ws.status().closed, ws.doctor().exit_code) == (True, 0)
+        assert (ws.status().consistent, ws.doctor().exit_code) == (True, 0)
 
 
 def test_a_probe_that_is_not_answered_parks_nothing(upstream: Serve, path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_probe_that_is_not_answered_parks_nothing(upstream: Serve, path: Path)
         server.faults.serve_next()
         server.faults.fail_next(503)
         report = ws.push("plexus", wait_s=0).remotes["plexus"]
-        assert (report.parked, report.later) == (0, 1)
+        assert (report.rejected, report.will_retry) == (0, 1)
         assert ws.push("plexus", wait_s=60).exit_code == 0
         assert server.count("Item") == 1
 

@@ -61,7 +61,7 @@ def gone_in_order(sandbox: Sandbox, report: str, blocks: list[str]) -> bool:
 
 def drained(ws: Workspace) -> bool:
     """True when nothing waits and the ledger closes."""
-    return rows(ws.path, "SELECT seq FROM outbox UNION ALL SELECT key FROM base") == [] and ws.status().closed
+    return rows(ws.path, "SELECT seq FROM outbox UNION ALL SELECT key FROM _base") == [] and ws.status().consistent
 
 
 def waiting(ws: Workspace) -> list[tuple[str, str, str | None]]:
@@ -122,8 +122,8 @@ def test_blocks_nobody_here_knew_go_with_their_report(synced: Workspace, sandbox
         f"3 ReportBlock records that were not known here are deleted with plexus Report {report}"
     ]
     why = f"it is part of plexus Report {report}, which is deleted here"
-    assert rows(synced.path, "SELECT key, note FROM event WHERE kind = 'taken'") == [(block, why) for block in blocks]
-    assert rows(synced.path, "SELECT key, op, door FROM ledger WHERE model = 'ReportBlock'") == [
+    assert rows(synced.path, "SELECT key, note FROM _event WHERE kind = 'cascaded'") == [(block, why) for block in blocks]
+    assert rows(synced.path, "SELECT key, op, outcome FROM ledger WHERE model = 'ReportBlock'") == [
         (block, "delete", "acked") for block in blocks
     ]
     assert drained(synced)
@@ -162,7 +162,7 @@ def test_a_report_that_the_remote_refused_is_not_asked_about(synced: Workspace, 
     report = synced.plexus.create("Report", {"accountId": owner, "name": "Weekly", "taskId": "task"})["id"]
     sandbox.faults.fail_next(503)
     synced.push(wait_s=0)
-    write(synced.path, "UPDATE outbox SET state = 'parked', due_at = NULL")
+    write(synced.path, "UPDATE outbox SET state = 'rejected', next_attempt_at = NULL")
     synced.plexus.delete("Report", report)
     before = sandbox.requests
     assert synced.push().exit_code == 0
@@ -216,7 +216,7 @@ def test_a_crash_between_pages_asks_again(synced: Workspace, sandbox: Sandbox, m
         patched.setattr(note, crash)
         with pytest.raises(OSError, match="power"):
             synced.push()
-    assert waiting(synced) == [("Report", "pending", None)] + [("ReportBlock", "pending", "taken")] * 5
+    assert waiting(synced) == [("Report", "pending", None)] + [("ReportBlock", "pending", "cascaded")] * 5
     assert deleted(sandbox) == []
     assert synced.push().exit_code == 0
     assert gone_in_order(sandbox, report, blocks)
@@ -238,7 +238,7 @@ def test_a_crash_before_the_report_goes_out_loses_nothing(
         patched.setattr("syncer.engine.push.settle.Settler.settle", crash)
         with pytest.raises(OSError, match="power"):
             synced.push()
-    assert sorted(waiting(synced))[1:] == [("ReportBlock", "sending", "taken")] * 3
+    assert sorted(waiting(synced))[1:] == [("ReportBlock", "sending", "cascaded")] * 3
     late = sandbox.put("ReportBlock", id="late", reportId=report, position=9, type="x")["id"]
     assert synced.push().exit_code == 0
     assert gone_in_order(sandbox, report, [*blocks, late])
@@ -412,8 +412,8 @@ def test_a_refused_question_parks_only_its_own_delete(
     with monkeypatch.context() as patched:
         _poisoned(patched, bad, lambda: RemoteRefused("no", why="poison"))
         done = synced.push()
-    assert (done.exit_code, done.acked, done.remotes["plexus"].parked) == (3, 1, 1)
-    assert waiting(synced) == [("Report", "parked", "unresolved")]
+    assert (done.exit_code, done.acked, done.remotes["plexus"].rejected) == (3, 1, 1)
+    assert waiting(synced) == [("Report", "rejected", "unresolved")]
     synced.retry(number(synced, bad))
     assert synced.push().exit_code == 0
     assert deleted(sandbox)[0] == ("Report", good)
@@ -439,13 +439,13 @@ def test_an_unanswered_question_delays_only_its_own_delete(
 
 
 def test_a_stuck_block_holds_its_own_report_only(synced: Workspace, sandbox: Sandbox) -> None:
-    """The delete of one block is parked: another report and its blocks go."""
+    """The delete of one block is rejected: another report and its blocks go."""
     held, free = report_of(synced), report_of(synced, "Free")
     (stuck,) = known_blocks(synced, held, 1)
     (block,) = known_blocks(synced, free, 1)
     for report in (held, free):
         synced.plexus.delete("Report", report)
-    write(synced.path, "UPDATE outbox SET state = 'parked' WHERE key = ?", stuck)
+    write(synced.path, "UPDATE outbox SET state = 'rejected' WHERE key = ?", stuck)
     assert synced.push().exit_code == 3
     assert deleted(sandbox) == [("ReportBlock", block), ("Report", free)]
     assert blocked(synced) == {stuck: None, held: number(synced, stuck)}
@@ -535,4 +535,4 @@ def test_deletes_of_many_records_cost_no_question(synced: Workspace, sandbox: Sa
     for key in made:
         synced.plexus.delete("ScoreResult", key)
     assert synced.push().requests == 1
-    assert rows(path, "SELECT count(*) FROM event WHERE kind = 'taken'") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM _event WHERE kind = 'cascaded'") == [(0,)]

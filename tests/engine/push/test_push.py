@@ -40,7 +40,7 @@ def test_everything_arrives_and_a_second_push_sends_nothing(synced: Workspace, s
     assert (report.exit_code, report.acked) == (0, 245)
     assert sandbox.count("ScoreResult") == 240
     assert once_each(sandbox, "ScoreResult")
-    assert synced.status().closed
+    assert synced.status().consistent
     assert outbox(path) == []
     upstream = {r["id"]: r["updatedAt"] for r in sandbox.rows("ScoreResult")}
     assert {r["id"]: r["updatedAt"][:23] + "Z" for r in synced.plexus.find("ScoreResult")} == upstream
@@ -79,7 +79,7 @@ def test_every_model_can_be_created_updated_and_deleted(synced: Workspace, sandb
         synced.plexus.delete(model, key)
     assert synced.push().exit_code == 0
     assert [sandbox.count(model) for model, _, _ in made] == [0] * len(made)
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_a_lost_reply_makes_one_record(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -152,8 +152,8 @@ def test_a_poisoned_batch_is_bisected(synced: Workspace, sandbox: Sandbox, path:
     before = sandbox.requests
     report = synced.push()
     assert sandbox.requests - before <= 2 * math.ceil(math.log2(25)) + 1
-    assert (report.exit_code, report.acked, report.remotes["plexus"].parked) == (3, 24, 1)
-    assert outbox(path) == [("create", "parked", 1, "validation")]
+    assert (report.exit_code, report.acked, report.remotes["plexus"].rejected) == (3, 24, 1)
+    assert outbox(path) == [("create", "rejected", 1, "validation")]
     assert rows(path, "SELECT DISTINCT attempts FROM ledger") == [(1,)]
     assert "JSON" in rows(path, "SELECT reason FROM outbox")[0][0]
 
@@ -171,7 +171,7 @@ def test_a_request_is_no_heavier_than_allowed(synced: Workspace, sandbox: Sandbo
 
 
 def test_a_refused_record_delays_only_itself(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """A record refused on its own is parked with its reason; the others of its batch are done."""
+    """A record refused on its own is rejected with its reason; the others of its batch are done."""
     ids = scoring(synced)
     big = synced.plexus.create("ScoreResult", result(ids, explanation="x" * 410_000))["id"]
     fine = synced.plexus.create("ScoreResult", result(ids))["id"]
@@ -179,11 +179,11 @@ def test_a_refused_record_delays_only_itself(synced: Workspace, sandbox: Sandbox
     assert report.exit_code == 3
     assert sandbox.get("ScoreResult", fine) is not None
     assert sandbox.get("ScoreResult", big) is None
-    assert rows(path, "SELECT key, state FROM outbox") == [(big, "parked")]
+    assert rows(path, "SELECT key, state FROM outbox") == [(big, "rejected")]
     assert "Item size has exceeded" in rows(path, "SELECT reason FROM outbox")[0][0]
 
 
-def test_mending_a_parked_record_sends_it(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+def test_mending_a_rejected_record_sends_it(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
     """An edit takes the place of the refused change, under a new key, and goes out with the next push."""
     ids = scoring(synced)
     big = synced.plexus.create("ScoreResult", result(ids, explanation="x" * 410_000))["id"]
@@ -193,10 +193,10 @@ def test_mending_a_parked_record_sends_it(synced: Workspace, sandbox: Sandbox, p
     stored = sandbox.get("ScoreResult", big)
     assert stored is not None
     assert stored["explanation"] == "short"
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
-def test_children_of_a_parked_parent_wait(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
+def test_children_of_a_rejected_parent_wait(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
     """A child is never sent before its parent is there; independent records go on; a retry frees them all."""
     ids = scoring(synced)
     write(path, "UPDATE plexus_item SET metadata = 'no json'")
@@ -207,8 +207,8 @@ def test_children_of_a_parked_parent_wait(synced: Workspace, sandbox: Sandbox, p
     assert sandbox.get("Scorecard", other) is not None
     assert sandbox.count("ScoreResult") == 0
     write(path, "UPDATE plexus_item SET metadata = NULL")
-    (parked,) = rows(path, "SELECT seq FROM outbox WHERE state = 'parked'")
-    synced.retry(parked[0])
+    (rejected,) = rows(path, "SELECT seq FROM outbox WHERE state = 'rejected'")
+    synced.retry(rejected[0])
     assert synced.push().exit_code == 0
     assert sandbox.count("ScoreResult") == 1
 
@@ -231,11 +231,11 @@ def test_an_update_that_names_a_new_record_goes_after_it(synced: Workspace, sand
     fields = {name: ids[name] for name in ("accountId", "scorecardId", "scoreId", "itemId")}
     feedback = synced.plexus.create("FeedbackItem", {**fields, "cacheKey": "k", "initialAnswerValue": "No"})["id"]
     synced.plexus.update("ScoreResult", made, {"feedbackItemId": feedback})
-    write(path, "UPDATE outbox SET state = 'parked' WHERE model = 'FeedbackItem'")
+    write(path, "UPDATE outbox SET state = 'rejected' WHERE model = 'FeedbackItem'")
     assert synced.push().remotes["plexus"].blocked == 1
     assert sandbox.effects("ScoreResult", "update") == []
-    (parked,) = rows(path, "SELECT seq FROM outbox WHERE state = 'parked'")
-    synced.retry(parked[0])
+    (rejected,) = rows(path, "SELECT seq FROM outbox WHERE state = 'rejected'")
+    synced.retry(rejected[0])
     assert synced.push().exit_code == 0
     assert [(e.model, e.op) for e in sandbox.effects()][-2:] == [("FeedbackItem", "create"), ("ScoreResult", "update")]
 
@@ -245,7 +245,7 @@ def test_the_same_id_in_another_model_is_another_record(synced: Workspace, sandb
     ids = scoring(synced)
     synced.push()
     synced.plexus.create("Item", {"id": "same", "accountId": ids["accountId"], "externalId": "call-2"})
-    write(path, "UPDATE outbox SET state = 'parked' WHERE model = 'Item'")
+    write(path, "UPDATE outbox SET state = 'rejected' WHERE model = 'Item'")
     synced.plexus.create("ScoreResult", result(ids, id="same"))
     assert synced.push().acked == 1
     sandbox.edit("ScoreResult", "same", explanation="theirs")
@@ -253,7 +253,7 @@ def test_the_same_id_in_another_model_is_another_record(synced: Workspace, sandb
     found = synced.plexus.get("ScoreResult", "same")
     assert found is not None
     assert found["explanation"] == "theirs"
-    assert outbox(path) == [("create", "parked", 0, None)]
+    assert outbox(path) == [("create", "rejected", 0, None)]
 
 
 def test_a_back_pointer_is_set_after_its_target(synced: Workspace, sandbox: Sandbox) -> None:
@@ -267,7 +267,7 @@ def test_a_back_pointer_is_set_after_its_target(synced: Workspace, sandbox: Sand
     stored = sandbox.get("Score", ids["scoreId"])
     assert stored is not None
     assert stored["championVersionId"] == version
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 @pytest.mark.parametrize("edit_here", [False, True])
@@ -365,16 +365,16 @@ def test_a_delete_takes_over_from_an_edit_that_cannot_be_sent_as_it_was(
     synced.resolve(made, take="ours")
     assert synced.push().exit_code == 0
     assert sandbox.get("ScoreResult", made) is None
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_a_row_that_vanished_is_not_sent_empty(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """Another program deleted the row of a waiting create: the change is parked, others go on."""
+    """Another program deleted the row of a waiting create: the change is rejected, others go on."""
     account(synced)
     write(path, "DELETE FROM plexus_account")
     account(synced, key="other")
     assert synced.push().exit_code == 3
-    assert rows(path, "SELECT state, code FROM outbox") == [("parked", "row-missing")]
+    assert rows(path, "SELECT state, code FROM outbox") == [("rejected", "row-missing")]
     assert len(sandbox.effects("Account")) == 1
 
 
@@ -394,7 +394,7 @@ def test_a_back_pointer_that_could_not_be_sent_is_not_queued_twice(
     assert rows(path, "SELECT count(*) FROM outbox WHERE model = 'Score'") == [(2,)]
     assert synced.push().exit_code == 0
     assert sandbox.get("Score", ids["scoreId"])["championVersionId"] == version  # type: ignore[index]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_wrong_credentials_stop_at_once_and_cost_no_attempt(
@@ -480,7 +480,7 @@ def test_storms_leave_one_effect_each(path: Path, monkeypatch: pytest.MonkeyPatc
             assert report.exit_code == 0
             assert sandbox.count("ScoreResult") == 400
             assert once_each(sandbox, "ScoreResult")
-            assert ws.status().closed
+            assert ws.status().consistent
 
 
 def test_what_is_due_soonest_is_waited_for(synced: Workspace, path: Path) -> None:
@@ -489,7 +489,7 @@ def test_what_is_due_soonest_is_waited_for(synced: Workspace, path: Path) -> Non
         account(synced, key=key)
     with clock.using(clock.Virtual(START)):
         for seq, seconds in ((1, 900), (2, 5)):
-            write(path, "UPDATE outbox SET due_at = ? WHERE seq = ?", clock.after(seconds), seq)
+            write(path, "UPDATE outbox SET next_attempt_at = ? WHERE seq = ?", clock.after(seconds), seq)
         assert synced.push("plexus", wait_s=10).acked == 1
     assert rows(path, "SELECT seq FROM outbox") == [(1,)]
 
@@ -500,7 +500,7 @@ def test_a_limit_is_kept(synced: Workspace, sandbox: Sandbox) -> None:
         account(synced, key=str(n))
     report = synced.push(limit=2)
     assert (report.acked, report.exit_code) == (2, 0)
-    assert synced.status().remotes["plexus"].waiting == 3
+    assert synced.status().remotes["plexus"].pending == 3
 
 
 def test_only_the_models_asked_for_are_sent(synced: Workspace, sandbox: Sandbox) -> None:
@@ -527,7 +527,7 @@ def test_interrupted_sending_becomes_ambiguous(synced: Workspace, sandbox: Sandb
     account(synced)
     sandbox.faults.lose_next_reply()
     synced.push(wait_s=0)
-    write(path, "UPDATE outbox SET state = 'sending', due_at = NULL")
+    write(path, "UPDATE outbox SET state = 'sending', next_attempt_at = NULL")
     before = rows(path, "SELECT idem_key, body_hash FROM outbox")
     sandbox.faults.fail_next(401)  # a refusal of this attempt says nothing about the one before it
     synced.push(wait_s=0)
@@ -545,7 +545,7 @@ def test_legacy_models_wait_on_a_deployment_without_them(synced: Workspace, sand
         synced.plexus.create("BatchJob", fields)
     last = account(synced, key="last")
     report = synced.push()
-    assert (report.exit_code, report.remotes["plexus"].kept) == (0, 30)
+    assert (report.exit_code, report.remotes["plexus"].unsupported) == (0, 30)
     assert sandbox.get("Account", last) is not None
     assert ("pending", "not-deployed") in rows(path, "SELECT DISTINCT state, code FROM outbox")
     assert sandbox.requests < 8
@@ -571,8 +571,8 @@ def test_legacy_models_arrive_where_they_are_deployed(path: Path, monkeypatch: p
         assert sandbox.count("BatchJob") == 1
 
 
-def test_a_closed_model_is_parked(synced: Workspace, path: Path) -> None:
+def test_a_closed_model_is_rejected(synced: Workspace, path: Path) -> None:
     """``User`` refuses API keys: its rows stay here with that reason."""
     synced.plexus.create("User", {"email": "a@example.org"})
     assert synced.push().exit_code == 3
-    assert rows(path, "SELECT state, code FROM outbox") == [("parked", "Unauthorized")]
+    assert rows(path, "SELECT state, code FROM outbox") == [("rejected", "Unauthorized")]

@@ -73,4 +73,4 @@ def test_halves_keep_the_body_that_left_with_the_whole(
     assert (len(waiting), {state for _, state, _, _ in waiting}) == (4 - tally.acked, {"pending"})
     assert {seq: (body, key) for seq, _, body, key in waiting} == {seq: left[seq] for seq, *_ in waiting}
     assert all(json.loads(body) for _, _, body, _ in waiting)
-    assert rows(path, "SELECT seq FROM attempt ORDER BY seq") == [(seq,) for seq, *_ in waiting]
+    assert rows(path, "SELECT seq FROM _attempt ORDER BY seq") == [(seq,) for seq, *_ in waiting]

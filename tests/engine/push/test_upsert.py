@@ -50,7 +50,7 @@ def shared(ws: Workspace, *others: Workspace) -> dict[str, str]:
 
 def drained(*workspaces: Workspace) -> bool:
     """True when nothing waits and the ledgers close."""
-    return all(rows(w.path, "SELECT * FROM outbox, base") == [] and w.status().closed for w in workspaces)
+    return all(rows(w.path, "SELECT * FROM outbox, base") == [] and w.status().consistent for w in workspaces)
 
 
 def equal(ws: Workspace, sandbox: Sandbox, model: str) -> bool:
@@ -110,7 +110,7 @@ def test_the_remote_having_it_all_leaves_nothing_to_send(synced: Workspace, othe
     synced.push()
     report = other.push()
     assert (report.exit_code, report.acked) == (0, 1)
-    assert rows(other.path, "SELECT door, reason, key FROM ledger WHERE model = 'FeedbackItem'") == [
+    assert rows(other.path, "SELECT outcome, reason, key FROM ledger WHERE model = 'FeedbackItem'") == [
         ("acked", "the remote had it already", first)
     ]
     assert sandbox.effects("FeedbackItem", "update") == []
@@ -312,7 +312,7 @@ def test_a_crash_before_the_answer_is_stored_asks_again(
         with pytest.raises(OSError, match="power"):
             other.push()
     assert (other.plexus.get("ScoreResult", made) or {})["feedbackItemId"] == local
-    assert rows(other.path, "SELECT * FROM id_map") == []
+    assert rows(other.path, "SELECT * FROM _id_map") == []
     assert [row[:2] for row in outbox(other.path)] == [("create", "pending")] * 2
     assert other.push().exit_code == 0
     assert [r["editorName"] for r in sandbox.rows("FeedbackItem")] == ["Bob"]
@@ -370,7 +370,7 @@ def _poisoned(monkeypatch: pytest.MonkeyPatch, key: str, error: Callable[[], Exc
 def test_a_refused_question_parks_only_its_own_change(
     synced: Workspace, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of 25 is refused: it is found by halving and parked with the reason; the others go out."""
+    """One of 25 is refused: it is found by halving and rejected with the reason; the others go out."""
     from syncer.errors import RemoteRefused
 
     ids = shared(synced)
@@ -379,8 +379,8 @@ def test_a_refused_question_parks_only_its_own_change(
     with monkeypatch.context() as patched:
         asked = _poisoned(patched, "tone:7", lambda: RemoteRefused("no", why="poison"))
         report = synced.push(wait_s=0)
-    assert (report.exit_code, report.acked, report.remotes["plexus"].parked) == (3, 24, 1)
-    assert outbox(synced.path) == [("create", "parked", 0, "unresolved")]
+    assert (report.exit_code, report.acked, report.remotes["plexus"].rejected) == (3, 24, 1)
+    assert outbox(synced.path) == [("create", "rejected", 0, "unresolved")]
     assert len(asked) <= 2 * 5 + 1
     synced.retry(rows(synced.path, "SELECT seq FROM outbox")[0][0])
     assert synced.push().exit_code == 0
@@ -402,7 +402,7 @@ def test_an_unanswered_question_delays_only_its_own_change(
         report = synced.push(wait_s=0)
     assert (report.exit_code, report.acked) == (4, 8)
     assert outbox(synced.path) == [("create", "pending", 0, "unresolved")]
-    assert report.remotes["plexus"].next_due_at is not None
+    assert report.remotes["plexus"].next_attempt_at is not None
     with clock.using(clock.Virtual(clock.now())):
         assert synced.push().exit_code == 0
     assert sandbox.count("FeedbackItem") == 8

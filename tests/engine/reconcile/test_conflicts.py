@@ -18,7 +18,7 @@ from tests.files import rows, write
 
 OPEN = "SELECT field, base, ours, theirs FROM v_conflicts"
 SETTLED = "SELECT field, ours, theirs, resolution FROM conflict WHERE resolved_at IS NOT NULL ORDER BY id"
-LEFT = "SELECT op, fields, door, reason FROM ledger WHERE door <> 'acked' ORDER BY seq"
+LEFT = "SELECT op, fields, outcome, reason FROM ledger WHERE outcome <> 'acked' ORDER BY seq"
 WAITING = "SELECT op, fields, state FROM outbox ORDER BY seq"
 EARLIER, LATER = "2020-01-01T00:00:00.000Z", "2040-01-01T00:00:00.000Z"
 
@@ -67,8 +67,8 @@ def equal(ws: Workspace, sandbox: Sandbox, key: str, **wanted: Any) -> None:
     for name, value in wanted.items():
         there = json.loads(stored[name]) if name in ("metadata", "trace") and stored[name] is not None else stored[name]
         assert (there, found[name]) == (value, value)
-    assert rows(ws.path, WAITING) == rows(ws.path, OPEN) == rows(ws.path, "SELECT * FROM base") == []
-    assert ws.status().closed
+    assert rows(ws.path, WAITING) == rows(ws.path, OPEN) == rows(ws.path, "SELECT * FROM _base") == []
+    assert ws.status().consistent
     assert ws.sync().requests == 0
 
 
@@ -157,7 +157,7 @@ def test_a_rule_settles_it_and_keeps_what_lost(
         assert rows(path, SETTLED) == [("value", '"ours"', '"theirs"', f"rule: {rule}")]
 
 
-def test_a_change_with_nothing_left_leaves_by_its_door(
+def test_a_change_with_nothing_left_leaves_with_its_outcome(
     synced: Workspace, ruled: Callable[..., Workspace], sandbox: Sandbox, path: Path, meet: Meet
 ) -> None:
     """All its fields went to theirs: discarded, with the reason; the upstream sees no update of ours."""
@@ -272,7 +272,7 @@ def test_a_delete_while_in_conflict(synced: Workspace, sandbox: Sandbox, take: s
         equal(synced, sandbox, key, value="theirs")
     else:
         assert sandbox.get("ScoreResult", key) is None
-        assert synced.status().closed
+        assert synced.status().consistent
 
 
 @pytest.mark.parametrize("take", ["theirs", "ours"])
@@ -293,7 +293,7 @@ def test_edited_here_gone_there(
             equal(ws, sandbox, key, value="ours", explanation="kept")
         else:
             assert ws.plexus.get("ScoreResult", key) is None
-            assert ws.status().closed
+            assert ws.status().consistent
     ((field, ours, theirs, how),) = rows(path, SETTLED)
     assert (field, theirs, how) == (None, None, f"rule: {take}" if rule else take)
     assert (json.loads(ours)["value"], json.loads(ours)["explanation"]) == ("ours", "kept")
@@ -323,7 +323,7 @@ def test_deleted_here_edited_there(
         if take == "ours":
             assert sandbox.get("ScoreResult", key) is None
             assert ws.plexus.get("ScoreResult", key) is None
-            assert ws.status().closed
+            assert ws.status().consistent
         else:
             equal(ws, sandbox, key, value="theirs")
     how = f"{take}, theirs" if take == "newest" else take
@@ -331,13 +331,13 @@ def test_deleted_here_edited_there(
 
 
 def test_a_refused_edit_is_merged_but_not_sent(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """What is parked waits for a person, whoever edits the record meanwhile."""
+    """What is rejected waits for a person, whoever edits the record meanwhile."""
     made = scored(synced)
     synced.plexus.update("ScoreResult", made, {"explanation": "x" * 410_000})
     assert synced.push().exit_code == 3
     sandbox.edit("ScoreResult", made, value="Maybe")
     synced.pull()
-    assert rows(path, "SELECT state FROM outbox") == [("parked",)]
+    assert rows(path, "SELECT state FROM outbox") == [("rejected",)]
     found = synced.plexus.get("ScoreResult", made)
     assert found is not None
     assert (found["value"], len(found["explanation"])) == ("Maybe", 410_000)
@@ -390,7 +390,7 @@ def test_an_id_that_is_taken(synced: Workspace, sandbox: Sandbox, path: Path, ta
         assert side is not None
         assert (side["name"], side["key"], side["description"]) == (take.capitalize(), "theirs", "there")
     assert rows(path, WAITING) == []
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_the_same_record_made_on_both_sides_is_one(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -399,7 +399,7 @@ def test_the_same_record_made_on_both_sides_is_one(synced: Workspace, sandbox: S
     account(synced, id="acc")
     assert synced.push().exit_code == 0
     assert synced.plexus.get("Account", "acc")["createdAt"] == "2020-01-01T00:00:00.000000Z"  # type: ignore[index]
-    assert rows(path, WAITING) == rows(path, "SELECT * FROM base") == []
+    assert rows(path, WAITING) == rows(path, "SELECT * FROM _base") == []
 
 
 def test_retry_and_drop_agree_with_resolve(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -422,7 +422,7 @@ def test_retry_and_drop_agree_with_resolve(synced: Workspace, sandbox: Sandbox, 
     ((seq,),) = rows(path, "SELECT seq FROM outbox")
     assert synced.drop(seq).seqs == (seq,)
     assert synced.plexus.get("ScoreResult", key) is None
-    assert rows(path, "SELECT * FROM base") == rows(path, OPEN) == []
+    assert rows(path, "SELECT * FROM _base") == rows(path, OPEN) == []
 
 
 def test_what_cannot_be_settled(synced: Workspace, sandbox: Sandbox, path: Path) -> None:

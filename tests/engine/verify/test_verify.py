@@ -133,7 +133,7 @@ def test_equal_sides_are_equal_and_stay_as_they_are(sides: Sides) -> None:
 def closing_dump(path: Path) -> Iterator[str]:
     """The whole file as SQL, without the line that tells who syncs."""
     with closing(sqlite3.connect(path)) as connection:
-        yield from (line for line in connection.iterdump() if '"remote_state"' not in line)
+        yield from (line for line in connection.iterdump() if '"_remote_state"' not in line)
 
 
 def other(model: Model, field: Field, now: Any) -> Any:
@@ -188,7 +188,7 @@ def test_any_field_of_any_model_is_found_and_mended(
         pair = drift.fields[field.name]
         assert (drift.key, pair[0] if here else pair[1]) == (key, value)
         mended = sides.verify(model.name, repair=True)
-        assert (mended.exit_code, compared(mended, model.name).mended) == (0, 1)
+        assert (mended.exit_code, compared(mended, model.name).repaired) == (0, 1)
         assert sides.verify(model.name).equal
         assert outbox(sides.path) == []
         assert (sides.sandbox.get(model.name, key) == record) is here  # repair sends nothing
@@ -264,9 +264,9 @@ def test_what_others_deleted_is_removed_by_repair(synced: Workspace, sandbox: Sa
     sandbox.drop("ScoreResult", "r00001")
     assert found(synced.verify("plexus")) == [("missing there", "ScoreResult", [])]
     seen = synced.verify("plexus", repair=True)
-    assert (seen.exit_code, compared(seen, "ScoreResult").drifts[0].mended) == (0, "removed here")
+    assert (seen.exit_code, compared(seen, "ScoreResult").drifts[0].repaired) == (0, "removed here")
     assert rows(path, "SELECT id FROM plexus_score_result ORDER BY id") == [("r00000",), ("r00002",)]
-    assert rows(path, "SELECT model, key, kind FROM event") == [("ScoreResult", "r00001", "repaired")]
+    assert rows(path, "SELECT model, key, kind FROM _event") == [("ScoreResult", "r00001", "repaired")]
     assert synced.verify("plexus").equal
 
 
@@ -279,7 +279,7 @@ def test_a_mass_of_deletions_is_not_believed(synced: Workspace, sandbox: Sandbox
         for n in range(last):
             sandbox.drop("ScoreResult", f"r{n:05}")
         seen = synced.verify("plexus", repair=True)
-        assert (seen.exit_code, compared(seen, "ScoreResult").mended) == (3, 0)
+        assert (seen.exit_code, compared(seen, "ScoreResult").repaired) == (3, 0)
         assert any("--allow-mass-delete" in note for note in seen.remotes["plexus"].notes)
         assert rows(path, "SELECT count(*) FROM plexus_score_result") == [(40,)]
     assert synced.verify("plexus", repair=True, allow_mass_delete=True).exit_code == 0
@@ -287,7 +287,7 @@ def test_a_mass_of_deletions_is_not_believed(synced: Workspace, sandbox: Sandbox
 
 
 def test_what_waits_is_no_drift(scored: dict[str, Any], synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """A create, an edit, a delete, a parked and an ambiguous change: all as expected, counted as waiting, left alone."""
+    """A create, an edit, a delete, a rejected and an ambiguous change: all as expected, counted as waiting, left alone."""
     more = [synced.plexus.create("ScoreResult", result(scored | {"id": f"more-{n}"}))["id"] for n in range(2)]
     synced.sync("plexus")
     synced.plexus.update("ScoreResult", scored["id"], {"value": "No"})
@@ -298,13 +298,13 @@ def test_what_waits_is_no_drift(scored: dict[str, Any], synced: Workspace, sandb
         sandbox.faults.lose_next_reply()
         synced.push("plexus", models=["Item"], wait_s=0)
     synced.plexus.update("Score", scored["scoreId"], {"name": "ours"})
-    write(path, "UPDATE outbox SET state = 'parked' WHERE model = 'Score'")
+    write(path, "UPDATE outbox SET state = 'rejected' WHERE model = 'Score'")
     before = outbox(path)
-    assert {row[6] for row in before} == {"pending", "ambiguous", "parked"}
+    assert {row[6] for row in before} == {"pending", "ambiguous", "rejected"}
     for options in ({}, {"repair": True}):
         seen = synced.verify("plexus", **options)
         assert (seen.exit_code, found(seen)) == (0, [])
-        assert (compared(seen, "ScoreResult").waiting, compared(seen, "ScoreResult").equal) == (3, 1)
+        assert (compared(seen, "ScoreResult").pending, compared(seen, "ScoreResult").equal) == (3, 1)
     assert outbox(path) == before
 
 
@@ -364,7 +364,7 @@ def test_a_base_that_was_meddled_with_is_found(
     scored: dict[str, Any], synced: Workspace, sandbox: Sandbox, path: Path
 ) -> None:
     """I17: a base changed or removed behind our back shows, is mended from the remote, and the edit still arrives."""
-    for meddle in ("UPDATE base SET record = json_set(record, '$.explanation', 'planted')", "DELETE FROM base"):
+    for meddle in ("UPDATE _base SET record = json_set(record, '$.explanation', 'planted')", "DELETE FROM _base"):
         synced.plexus.update("ScoreResult", scored["id"], {"value": meddle})
         write(path, meddle)
         seen = synced.verify("plexus")
@@ -421,7 +421,7 @@ def test_a_ledger_that_lost_a_line_is_told(scored: dict[str, Any], synced: Works
     """Every change ever accepted must be accounted for."""
     write(path, "DELETE FROM ledger WHERE seq = 1")
     seen = synced.verify("plexus")
-    assert (seen.exit_code, seen.remotes["plexus"].unclosed, seen.drift) == (3, True, 0)
+    assert (seen.exit_code, seen.remotes["plexus"].inconsistent, seen.drift) == (3, True, 0)
 
 
 FAULTS: dict[str, Callable[[Sandbox], None]] = {
@@ -552,7 +552,7 @@ def test_it_never_cries_wolf(seed: int, path: Path, sandbox: Sandbox) -> None:
                 sandbox.faults.clear()
             seen = ws.verify("plexus", models=["ScoreResult", "Item"], repair=draw.random() < 0.5)
             assert (found(seen), seen.exit_code) == ([], 0)
-            assert ws.status().closed
+            assert ws.status().consistent
         for _ in range(5):
             clock.sleep(1000)
             ws.sync("plexus")
@@ -661,7 +661,7 @@ def test_a_sync_tells_when_its_books_do_not_close(scored: dict[str, Any], synced
     """A line missing from the ledger, and a row missing under a waiting change, are said at the end of a sync that sent."""
     synced.plexus.create("Item", {"id": "unsent", "accountId": scored["accountId"]})
     synced.plexus.update("Score", scored["scoreId"], {"name": "ours"})
-    write(path, "UPDATE outbox SET state = 'parked' WHERE model = 'Item'")
+    write(path, "UPDATE outbox SET state = 'rejected' WHERE model = 'Item'")
     write(path, "DELETE FROM plexus_item WHERE id = 'unsent'")
     write(path, "DELETE FROM ledger WHERE seq = 1")
     notes = " ".join(synced.sync("plexus").remotes["plexus"].notes)
@@ -701,7 +701,7 @@ def test_a_write_in_the_middle_is_no_drift(scored: dict[str, Any], synced: Works
 
     seen = synced.verify("plexus", watch=write_now, repair=True)
     assert (found(seen), seen.exit_code, len(written)) == ([], 0, 1)
-    assert compared(seen, "Item").waiting == 2
+    assert compared(seen, "Item").pending == 2
     assert synced.sync("plexus").exit_code == 0
     assert synced.verify("plexus").equal
 
@@ -775,7 +775,7 @@ def test_a_row_edited_at_the_last_moment_stays(scored: dict[str, Any], synced: W
         spool.go([scored["id"]])
         part = Compared("ScoreResult", here=5, there=4)
         Repair().remove(synced.database, held, MODELS["ScoreResult"], spool, part, RemoteVerification("plexus"))
-    assert (part.mended, rows(path, "SELECT value FROM plexus_score_result")) == (0, [("ours",)])
+    assert (part.repaired, rows(path, "SELECT value FROM plexus_score_result")) == (0, [("ours",)])
 
 
 def test_children_of_what_repair_fetched_come_with_the_next_pull(synced: Workspace, sandbox: Sandbox) -> None:
@@ -806,7 +806,7 @@ def test_the_base_of_a_waiting_delete_is_mended(
 ) -> None:
     """I17: the version is the one we saw, so nobody edited it: what differs is our base, and the delete goes out."""
     synced.plexus.delete("ScoreResult", scored["id"])
-    write(path, "UPDATE base SET record = json_set(record, '$.explanation', 'planted')")
+    write(path, "UPDATE _base SET record = json_set(record, '$.explanation', 'planted')")
     assert found(synced.verify("plexus")) == [("different", "ScoreResult", ["explanation"])]
     assert synced.verify("plexus", repair=True).exit_code == 0
     assert synced.verify("plexus").exit_code == 0

@@ -340,7 +340,7 @@ def test_two_files_make_one_upstream(
         assert (stored["id"], stored["finalAnswerValue"], stored["editorName"]) == (first, "second", "kept")
         assert [result["feedbackItemId"] for result in sandbox.rows("ScoreResult")] == [first]
         assert upsert(other, "k", ids) == (first, False, None)
-        assert workspace.status().closed
+        assert workspace.status().consistent
 
 
 # Counting and deleting.

@@ -217,7 +217,7 @@ def test_an_upsert_creates_and_pushes(client: PlexusDashboardClient, sandbox: Sa
         (key, account_id, "Report Id", "8", 2),
         (key, account_id, "Zero", "0", 3),
     }
-    assert client.workspace.status().closed
+    assert client.workspace.status().consistent
 
 
 def test_an_upsert_again_changes_nothing(client: PlexusDashboardClient, sandbox: Sandbox, path: Path) -> None:
@@ -304,7 +304,7 @@ def test_an_item_deleted_and_upserted_again(client: PlexusDashboardClient, sandb
     assert client.workspace.push("plexus").exit_code == 0
     (left,) = sandbox.rows("Item")
     assert (left["id"], left["text"], left.get("description")) == (key, "new", None)
-    assert client.workspace.status().closed
+    assert client.workspace.status().consistent
 
 
 @pytest.mark.parametrize(
@@ -389,4 +389,4 @@ def test_two_files_make_one_upstream(client: PlexusDashboardClient, sandbox: San
         found = Item.get_by_id(str(second), other)  # the id its caller was told still leads there
         assert found is not None
         assert (found.id, named(other, str(first))) == (first, {"Form Id": "7", "Report Id": "9"})
-        assert workspace.status().closed
+        assert workspace.status().consistent

@@ -137,7 +137,7 @@ def test_what_was_never_sent_is_only_forgotten(client: PlexusDashboardClient, sy
     assert client.records.find("Report") == client.records.find("ReportBlock") == []
     synced.push("plexus")
     assert [effect.model for effect in sandbox.effects()] == ["Account"]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_deleting_takes_the_blocks_along(client: PlexusDashboardClient, synced: Workspace, sandbox: Sandbox) -> None:
@@ -156,7 +156,7 @@ def test_deleting_takes_the_blocks_along(client: PlexusDashboardClient, synced: 
     assert sorted(deleted) == sorted([*sent, report.id])
     order = [effect.model for effect in sandbox.effects() if effect.op == "delete"]
     assert order == ["ReportBlock"] * 3 + ["Report"]
-    assert synced.status().closed
+    assert synced.status().consistent
 
 
 def test_several_at_once_say_which_were_there(client: PlexusDashboardClient, synced: Workspace, sandbox: Sandbox) -> None:

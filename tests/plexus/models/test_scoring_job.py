@@ -72,7 +72,7 @@ def test_an_update_is_a_new_object(client: PlexusDashboardClient, ids: dict[str,
     (stored,) = sandbox.rows("ScoringJob")
     assert (stored["status"], json.loads(stored["metadata"]), stored["errorMessage"]) == ("RUNNING", {"n": 2}, "theirs")
     assert changed.update(batchId="b").batchId == "b"
-    assert client.workspace.status().remotes["plexus"].waiting == 0
+    assert client.workspace.status().remotes["plexus"].pending == 0
 
 
 def test_updates_that_cannot_be(client: PlexusDashboardClient, ids: dict[str, str]) -> None:
