@@ -2,7 +2,7 @@
 
 ::
 
-    SyncerError                     exit 1  our bug, unless a subclass says otherwise
+    SyncerError                     exit 1  internal error, unless a subclass says otherwise
     ├── UsageError                  exit 2  what was asked for cannot be done as asked
     │   ├── InvalidInput                    a value the model's description refuses
     │   ├── RecordNotFound                  also a LookupError and a ValueError
@@ -144,7 +144,7 @@ class NeedsAttention(SyncerError):
 
 
 class RemoteError(SyncerError):
-    """A remote could not be used; nothing is lost, what waits goes out later."""
+    """A remote could not be used; nothing is lost, and what is pending goes out later."""
 
     code = "remote"
     exit_code = 4

@@ -139,7 +139,7 @@ def _hidden(value: Any, secrets: tuple[str, ...]) -> Any:
 
 
 class Workspace(Insight):
-    """A local file with everything in it: records, waiting changes, marks. Safe from many threads and processes.
+    """A local file with everything in it: records, pending changes, checkpoints. Safe from many threads and processes.
 
     ``ws.plexus.create("ScoreResult", {...})`` and its siblings write and read records; ``sync()`` exchanges them with the
     remotes; ``query()`` runs SQL on the file.
@@ -215,7 +215,7 @@ class Workspace(Insight):
         watch: Watch = unwatched,
         settings: Settings | None = None,
     ) -> Report:
-        """Send what waits, at most ``limit`` changes, of ``models`` only if given.
+        """Send what is pending, at most ``limit`` changes, of ``models`` only if given.
 
         Returns what happened; never raises for what a remote or network does.
 
@@ -288,9 +288,9 @@ class Workspace(Insight):
         wait_s: float = PATIENCE_S,
         watch: Watch = unwatched,
     ) -> Verification:
-        """Compare every record of the remotes with its row, of ``models`` only if given; marks and waiting changes stay.
+        """Compare every record of the remotes with its row, of ``models`` if given; checkpoints and pending changes stay.
 
-        ``sample``: only so many rows of each model, asked for by key. ``repair``: mend what differs here; nothing is sent.
+        ``sample``: only so many rows of each model, asked for by key. ``repair``: repair what differs here; nothing is sent.
         ``resend``: queue again what a remote has lost since it acknowledged it. ``allow_mass_delete``: remove what is gone
         there however much it is. Raises: SyncRunning, UsageError.
         """
@@ -346,14 +346,14 @@ class Workspace(Insight):
         return manage.in_conflict(self.database, self._models, str(record), remote, model)
 
     def retry(self, *seqs: int) -> list[int]:
-        """Make waiting changes due now, whatever state they are in. Returns the numbers they wait under now.
+        """Let the next push try changes again, whatever state they are in. Returns their numbers now.
 
         A rejected change is sent anew from the row as it is now; one in conflict is sent over the remote's values.
         """
         return manage.retry(self.database, self._models, seqs)
 
     def drop(self, seq: int) -> Dropped:
-        """Discard a waiting change and every later one of its record; the row goes back to what the remote has."""
+        """Discard a pending change and every later one of its record; the row goes back to what the remote has."""
         return manage.drop(self.database, self._models, seq)
 
     def doctor(self, *, remote: bool = False) -> Diagnosis:
@@ -361,7 +361,7 @@ class Workspace(Insight):
         return examine(self.settings, remote=remote)
 
     def status(self) -> Status:
-        """What waits, what needs a person, when each remote was last reached, whether the ledger closes."""
+        """What is pending, what needs attention, the last push and pull, and whether every change is accounted for."""
         with Reader(self.path) as reader:
             return status.read(reader, registry.BUILT_IN)
 

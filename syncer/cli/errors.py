@@ -43,7 +43,7 @@ def _silent(app: App) -> int:
 def _said(exc: BaseException, app: App) -> int:
     if isinstance(exc, KeyboardInterrupt | click.Abort):
         sys.stderr.write("\n")
-        _tell("stopped; nothing is lost, what was not sent still waits", None, app)
+        _tell("stopped; nothing is lost, and what was not sent is still pending", None, app)
         return INTERRUPTED
     error = worded(exc)
     if app.verbose:

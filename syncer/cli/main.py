@@ -16,21 +16,24 @@ from syncer.version import __version__
 
 SECTIONS = {
     "Every day": {
-        "sync": Entry("syncer.cli.commands.sync", "Send what waits, then bring home what others wrote."),
-        "push": Entry("syncer.cli.commands.sync", "Only send what waits."),
-        "pull": Entry("syncer.cli.commands.sync", "Only bring home what others wrote."),
+        "sync": Entry("syncer.cli.commands.sync", "Send what is pending, then pull what others wrote."),
+        "push": Entry("syncer.cli.commands.sync", "Only send what is pending."),
+        "pull": Entry("syncer.cli.commands.sync", "Only pull what others wrote."),
         "plan": Entry("syncer.cli.commands.plan", "Show what the next sync would do, and do none of it."),
-        "status": Entry("syncer.cli.commands.status", "What waits, what needs you, when each remote was last reached."),
+        "status": Entry(
+            "syncer.cli.commands.status",
+            "Show what is pending, what needs attention, and when each remote was last reached.",
+        ),
     },
     "Look": {
         "query": Entry("syncer.cli.commands.query", "Run SQL on the local file; it can only read."),
         "tables": Entry("syncer.cli.commands.tables", "List tables and views with their row counts."),
         "schema": Entry("syncer.cli.commands.tables", "Columns and indexes of one table, or of all."),
-        "outbox": Entry("syncer.cli.commands.outbox", "List, show, retry or drop waiting changes."),
+        "outbox": Entry("syncer.cli.commands.outbox", "List, show, retry or drop pending changes."),
         "explain": Entry("syncer.cli.commands.explain", "Say why a record has not arrived, and what helps."),
         "history": Entry("syncer.cli.commands.history", "Show what happened to a record, newest first."),
-        "conflicts": Entry("syncer.cli.commands.conflicts", "List, show or settle what both sides changed."),
-        "verify": Entry("syncer.cli.commands.verify", "Compare every record with its row, and mend what differs."),
+        "conflicts": Entry("syncer.cli.commands.conflicts", "List, show or resolve what both sides changed."),
+        "verify": Entry("syncer.cli.commands.verify", "Compare every record with its row, and repair what differs."),
     },
     "Set up": {
         "init": Entry("syncer.cli.commands.init", "Make the local file and see which settings are missing."),
@@ -41,7 +44,7 @@ SECTIONS = {
         "demo": Entry("syncer.cli.commands.demo", "See it all work against a sandbox, without an account."),
     },
 }
-_EPILOG = "Ends with 0 done, 1 our bug, 2 usage, 3 some records need you, 4 try later (nothing is lost), 5 the local file."
+_EPILOG = "Exit codes: 0 done, 1 internal error, 2 usage, 3 some records need attention, 4 try later, 5 the local file."
 # Importing makes thousands of objects that stay: looking for garbage among them costs a tenth of a short command.
 _COLLECT_AFTER = 50_000
 

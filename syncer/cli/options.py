@@ -34,7 +34,7 @@ WAIT = click.option(
     type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
-    help="How long to wait, without progress, for a slow remote and for changes due soon.",
+    help="How long to wait, without progress, for a slow remote and for the next attempts.",
 )
 DRY = click.option("--dry-run", is_flag=True, help="Show what it would do, and do none of it: see plan.")
 JSON = json_option("Print the report as JSON.")

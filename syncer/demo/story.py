@@ -229,8 +229,8 @@ class Story:
                 f"nothing doubled: {total} records, each made once by the log of its platform",
                 found.doubled,
             ),
-            Check(status.pending == 0, f"the outbox is empty ({status.pending} waiting)"),
-            Check(status.consistent, f"the ledger closes: {status.enqueued} changes written = {outcomes}"),
+            Check(status.pending == 0, f"the outbox is empty ({status.pending} pending)"),
+            Check(status.consistent, f"all {status.enqueued} changes are accounted for: {outcomes}"),
             Check(again.code == sent == requests == 0, f"another sync sends nothing (exit code {again.code})", [again.err]),
         ]
         return self._end(judged(checks, self._echo))

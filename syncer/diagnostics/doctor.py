@@ -112,18 +112,18 @@ def _ledger(reader: Reader) -> Finding:
     gone = ledger.unaccounted(reader)
     if gone:
         holes = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in reversed(ledger.missing(reader)))
-        text = f"the ledger does not close: {gone:+,} changes are unaccounted for"
+        text = f"the ledger is not consistent: {gone:+,} changes are not accounted for"
         text += f"; numbers of which nothing is there: {holes}" if holes else ""
         return Finding("records", "ledger", FAIL, text, hints.damaged(reader.path))
-    return Finding("records", "ledger", OK, "closes: every change ever accepted is pending or has an outcome")
+    return Finding("records", "ledger", OK, "consistent: every change ever accepted is pending or has an outcome")
 
 
 def _rowless(reader: Reader) -> Finding:
     found = [each for name in registry.usable() for each in ledger.rowless(reader, registry.models(name))]
     if not found:
-        return Finding("records", "rows", OK, "every waiting change has its row")
+        return Finding("records", "rows", OK, "every pending change has its row")
     named = ", ".join(f"{each.count:,} of {each.model} (change {each.example})" for each in found[:_NAMED])
-    text = f"waiting changes have lost the rows with their values: {named}"
+    text = f"pending changes have lost the rows with their values: {named}"
     return Finding("records", "rows", FAIL, text, hints.damaged(reader.path))
 
 
@@ -155,17 +155,17 @@ def _interrupted(reader: Reader) -> Finding:
 def _orphans(reader: Reader) -> Finding:
     left = ledger.orphans(reader)
     if left:
-        text = f"{_by_remote(left)}: bases of records of which nothing waits"
+        text = f"{_by_remote(left)}: bases of records without a pending change"
         return Finding("records", "bases", WARN, text, f"run: syncer verify {next(iter(left))} --repair, and report it")
-    return Finding("records", "bases", OK, "every base belongs to a waiting change")
+    return Finding("records", "bases", OK, "every base belongs to a pending change")
 
 
 def _dangling(reader: Reader) -> Finding:
     found = [each for name in registry.usable() for each in ledger.dangling(reader, registry.models(name))]
     if not found:
-        return Finding("records", "references", OK, "what waits points at records that are here")
+        return Finding("records", "references", OK, "pending changes point at records that are here")
     named = ", ".join(f"{d.count:,} {d.model}.{d.field} to a {d.target} (change {d.example})" for d in found[:_NAMED])
-    text = f"waiting changes point at records that are not in the file: {named}"
+    text = f"pending changes point at records that are not in the file: {named}"
     return Finding("records", "references", WARN, text, "if the remote has them: syncer pull; else: syncer outbox show SEQ")
 
 
@@ -178,11 +178,11 @@ def _waiting(database: Database) -> Iterator[Finding]:
     for name in registry.usable():
         looked, odd = database.read(lambda tx, name=name: _unsound(tx, registry.models(name)))  # type: ignore[misc]
         if odd:
-            text = f"{len(odd):,} of {looked:,} {name} records are not their base with the waiting edits on top: "
+            text = f"{len(odd):,} of {looked:,} {name} records are not their base with the pending edits on top: "
             text += ", ".join(odd[:_NAMED])
             yield Finding("records", f"{name} rows", FAIL, text, f"run: syncer verify {name} --repair")
         elif looked:
-            yield Finding("records", f"{name} rows", OK, f"{looked:,} with changes waiting add up")
+            yield Finding("records", f"{name} rows", OK, f"{looked:,} with pending changes are consistent")
 
 
 def _unsound(tx: Transaction, models: Mapping[str, Model]) -> tuple[int, list[str]]:

@@ -67,7 +67,7 @@ def resolve(
     Raises: RecordNotFound, UsageError, InvalidInput; then nothing has changed.
     """
     if take is None and not given:
-        raise UsageError("say how to settle it", hint="take theirs, ours or newest, or set values")
+        raise UsageError("say how to resolve it", hint="take theirs, ours or newest, or set values")
     if take is not None and take not in TAKES:
         raise UsageError(f"there is no way to take {take!r}", hint=near(take, TAKES) or f"take {', '.join(TAKES)}")
     return database.write(lambda tx: decide(tx, *located(tx, models, name, remote, model), take, given))
@@ -126,5 +126,5 @@ def _pointing_at(tx: Transaction, models: Mapping[str, Model], change: Change) -
 def _waiting(tx: Transaction, models: Models, seq: int) -> Change:
     change = queue.by_seq(tx, seq, models)
     if change is None:
-        raise RecordNotFound(f"no change {seq} is waiting", hint="syncer outbox list shows what waits")
+        raise RecordNotFound(f"no change {seq} is pending", hint="syncer outbox list shows what is pending")
     return change

@@ -4,7 +4,7 @@ Lists and reads of a remote may not show yet what has only just left.
 
 Pruning removes what the file remembers of things long done, and only its count is kept. Nothing
 that waits is touched, nor what it needs. A ledger line leaves its outcome and its number behind as one
-more in ``_pruned``, in the transaction that removes it, so that the ledger closes after any crash;
+more in ``_pruned``, in the transaction that removes it, so that the ledger is consistent after any crash;
 and one of a create that was acknowledged leaves the record's key in ``_created_here``, without which
 ``verify`` could not tell what was created here.
 

@@ -2,7 +2,7 @@
 
 A change leaves with one of three outcomes, each a row of ``ledger``: *acked*, *superseded* by a later
 change of the same record, *discarded* by a named act of the user. Since every change takes one
-number, the ledger closes: numbers given out = ledger + outbox.
+number, the ledger is consistent: numbers given out = ledger + outbox.
 
 Creates that carry ``fields`` are upserts: the fields are what to send instead if the remote has the
 record already. Deletes go children before their parents.

@@ -107,7 +107,9 @@ class Pusher:
         level = logging.INFO if code == _UNCONFIGURED and not self._expected else logging.WARNING
         if code != self._said and code not in _QUIET:
             self._said = code
-            _log.log(level, "plexus: no early push, changes wait for the next: %s", redacted(reason, (self._secret,)))
+            _log.log(
+                level, "plexus: no early push, changes stay pending until the next: %s", redacted(reason, (self._secret,))
+            )
         self._failures += 1
         if not again:
             return Next(hold_s=_LONGEST_S)

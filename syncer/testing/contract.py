@@ -160,7 +160,7 @@ class RemoteContract:
             upstream.lose_next_reply()
             self._push(workspace, wait_s=0)
             with workspace.database.transaction() as tx:
-                tx.script("UPDATE outbox SET state = 'sending', due_at = NULL")
+                tx.script("UPDATE outbox SET state = 'sending', next_attempt_at = NULL")
             clock.sleep(3600)
             for _ in range(3):
                 self._push(workspace, wait_s=600)

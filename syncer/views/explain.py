@@ -171,15 +171,15 @@ def _around(change: Mapping[str, Any], remote: Situation) -> list[Reason]:
         found.append(Reason("not-configured", text, fix=((command, "then: syncer push"),)))
     if remote.held_until:
         why = f": {remote.held_because}" if remote.held_because else ""
-        text = f"{remote.remote} asked to be left alone, or keeps failing{why}"
+        text = f"{remote.remote} asked for a pause, or keeps failing{why}"
         found.append(Reason("held", text, remote.held_until, (push,)))
     if _is_later(change) and not change["blocked_by"] and change.get("code") not in _KEPT:
         told = f" ({change['reason']})" if change.get("reason") else ""
-        text = f"it backs off after attempt {change['attempts']:,}{told}"
-        now = (f"syncer outbox retry {change['seq']}", "make it due now")
+        text = f"attempt {change['attempts']:,} failed, so it is tried again later{told}"
+        now = (f"syncer outbox retry {change['seq']}", "try it with the next push")
         found.append(Reason("backing-off", text, change["next_attempt_at"], (push, now)))
     if remote.syncing:
-        found.append(Reason("sync-running", f"a sync of {remote.remote} is at work now, in process {remote.syncing}"))
+        found.append(Reason("sync-running", f"another sync of {remote.remote} is running, in process {remote.syncing}"))
     return found
 
 
@@ -190,9 +190,9 @@ def _is_later(change: Mapping[str, Any]) -> bool:
 def _due(change: Mapping[str, Any]) -> Reason:
     push = (f"syncer push {change['remote']}", "send it now")
     if change["state"] in ("ambiguous", "sending"):
-        text = "it may have arrived, its answer was lost: the next push finds out, and never doubles it"
+        text = "it may have arrived, but the answer was lost: the next push finds out, and never doubles it"
         return Reason("ambiguous", text, fix=(push,))
-    return Reason("due", "nothing is in its way: it goes out with the next push", fix=(push,))
+    return Reason("due", "nothing blocks it: the next push sends it", fix=(push,))
 
 
 def _conflict(reader: Reader, change: Mapping[str, Any]) -> Reason:
@@ -202,9 +202,9 @@ def _conflict(reader: Reader, change: Mapping[str, Any]) -> Reason:
     text = f"both sides changed {', '.join(names)}" if names else (change.get("reason") or "it was changed elsewhere")
     resolve = f"syncer conflicts resolve {seq}"
     fix = (
-        (f"syncer conflicts show {seq}", "both sides beside each other"),
-        (f"{resolve} --ours", "send ours over theirs"),
-        (f"{resolve} --theirs", "keep theirs"),
+        (f"syncer conflicts show {seq}", "show both sides"),
+        (f"{resolve} --local", "send the local values"),
+        (f"{resolve} --remote", "keep the remote values"),
     )
     return Reason("conflict", text, fix=fix)
 
@@ -213,7 +213,7 @@ def _rejected(change: Mapping[str, Any]) -> Reason:
     seq, told = change["seq"], change.get("reason")
     fix = (
         (f"syncer outbox retry {seq}", "send it again, with the record as it is now: correct that first"),
-        (f"syncer outbox drop {seq}", "give it up; the record goes back to what the remote has"),
+        (f"syncer outbox drop {seq}", "discard it; the record goes back to what the remote has"),
     )
     return Reason("rejected", f"the remote refused it for good{f': {told}' if told else ''}", fix=fix)
 
@@ -231,9 +231,9 @@ def _blocked(reader: Reader, models: Models, change: Mapping[str, Any]) -> Reaso
         return Reason("blocked", f"change {change['blocked_by']} must go first")
     text = f"change {first['seq']} must go first ({_named(first)})"
     if root is not first:
-        text += f", which waits in the end for change {root['seq']} ({_named(root)})"
+        text += f", which is blocked by change {root['seq']} ({_named(root)})"
     if root["state"] not in ("rejected", "conflict"):
-        return Reason("blocked", text, fix=((f"syncer explain {root['seq']}", "what that one waits for"),))
+        return Reason("blocked", text, fix=((f"syncer explain {root['seq']}", "why that one is not sent"),))
     why, stuck = (_rejected(root), "rejected") if root["state"] == "rejected" else (_conflict(reader, root), "in conflict")
     return Reason("blocked", f"{text}; that one is {stuck}: {why.text}", fix=why.fix)
 

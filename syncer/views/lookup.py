@@ -40,7 +40,7 @@ def located(reader: Reader, models: Models, remote: str, model: str, key: str) -
     now = _now(reader, described, key)
     keys = _all_names(reader, described, now)
     if not any(_known(reader, described, name) for name in keys):
-        raise RecordNotFound(f"this file knows of no {remote} {model} {key}", hint=_near(reader, described, key))
+        raise RecordNotFound(f"{remote} {model} {key} was not found in this file", hint=_near(reader, described, key))
     return Named(described, now, keys)
 
 
@@ -52,7 +52,7 @@ def of_change(reader: Reader, models: Models, seq: int) -> Named:
             described = models[found[0]][found[1]]
             now = _now(reader, described, found[2])
             return Named(described, now, _all_names(reader, described, now))
-    raise RecordNotFound(f"there never was a change {seq}", hint="syncer outbox list shows what waits")
+    raise RecordNotFound(f"there never was a change {seq}", hint="syncer outbox list shows what is pending")
 
 
 def model_of(models: Models, remote: str, model: str) -> Model:

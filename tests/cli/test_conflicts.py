@@ -73,7 +73,7 @@ def test_nothing_to_decide(filled: Syncer) -> None:
     assert filled("conflicts", "list").out == "no conflicts: nothing needs deciding\n"
     assert filled("conflicts", "list", "--json").json == []
     ended = filled("conflicts", "resolve", "--all", "--ours")
-    assert (ended.code, ended.out) == (0, "no conflicts to settle\n")
+    assert (ended.code, ended.out) == (0, "no conflicts to resolve\n")
 
 
 def test_list(away: Syncer) -> None:
@@ -83,7 +83,7 @@ def test_list(away: Syncer) -> None:
     lines = ended.out.splitlines()
     assert lines[0].split() == ["seq", "model", "key", "fields", "since"]
     assert [line.split()[2] for line in lines[2:6]] == ["item-0", "item-3", "item-1", "item-2"]
-    assert lines[-1] == "4 conflicts; syncer conflicts show SEQ tells both sides"
+    assert lines[-1] == "4 conflicts; syncer conflicts show SEQ shows both sides"
     found = away("conflicts", "list", "--json").json
     assert [(one["key"], one["kind"]) for one in found] == [
         ("item-0", "fields"),
@@ -108,8 +108,9 @@ def test_show_in_a_pipe(away: Syncer) -> None:
     """Plain columns, every value as JSON in full; text from the other side cannot steer a terminal."""
     shown = away("conflicts", "show", "item-0").out
     head, _, line = shown.splitlines()
-    assert head.split() == ["field", "base", "ours", "theirs"]
-    assert line.startswith('description  "plain"  "ours"  "\\u001b[31mred')
+    assert head.split() == ["field", "original", "local", "remote"]
+    assert line.split(maxsplit=3)[:3] == ["description", '"plain"', '"ours"']
+    assert line.split(maxsplit=3)[3].startswith('"\\u001b[31mred')
     assert line.count("日本語") == 30
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
     assert away("conflicts", "show", "6", "--json").json["fields"][0]["theirs"] == THEIRS
@@ -124,7 +125,7 @@ def test_show_on_a_terminal(away: Syncer) -> None:
     assert "\x1b" not in plain
     assert "\\x1b[31mred" in plain
     assert all(shown_width(line) <= 80 for line in plain.splitlines())
-    assert "-> syncer conflicts resolve 6 --theirs" in plain
+    assert "-> syncer conflicts resolve 6 --remote" in plain
     shown = away.on_terminal("conflicts", "show", "item-3", env={"NO_COLOR": "1", "COLUMNS": "160"}).out
     assert "in conflict: k; keys that only one side changed are merged" in shown
     assert '"theirs": [' in shown
@@ -136,12 +137,12 @@ def test_show_on_a_terminal(away: Syncer) -> None:
 
 
 def test_resolve(several: Syncer, sandbox: Sandbox, path: Path) -> None:
-    """Each in its own way, then a push makes both sides equal; settled ones stay listed with how."""
-    ended = several("conflicts", "resolve", "item-0", "--ours")
-    assert ended.out == "settled 1 conflict; 1 change due now: 6\n  -> syncer push\n"
+    """Each in its own way, then a push makes both sides equal; resolved ones stay listed with how."""
+    ended = several("conflicts", "resolve", "item-0", "--local")
+    assert ended.out == "resolved 1 conflict; the next push sends 1 change: 6\n  -> syncer push\n"
     assert several("conflicts", "resolve", "item-3", "--set", 'metadata={"k": 9}').code == 0
-    assert several("conflicts", "resolve", "item-1", "item-2", "--theirs").out == (
-        "settled 2 conflicts; nothing is left to send\n"
+    assert several("conflicts", "resolve", "item-1", "item-2", "--remote").out == (
+        "resolved 2 conflicts; nothing is left to send\n"
     )
     assert several("sync").code == 0
     assert upstream(sandbox, "item-0", "description") == "ours"
@@ -149,23 +150,23 @@ def test_resolve(several: Syncer, sandbox: Sandbox, path: Path) -> None:
     assert upstream(sandbox, "item-3", "text") == "edited"
     assert rows(path, "SELECT id, description FROM plexus_item WHERE id IN ('item-1', 'item-2')") == [("item-2", "theirs")]
     assert several("conflicts", "list").out == "no conflicts: nothing needs deciding\n"
-    settled = several("conflicts", "list", "--all", "--json").json
-    assert [(one["key"], one["resolution"]) for one in settled] == [
+    resolved = several("conflicts", "list", "--all", "--json").json
+    assert [(one["key"], one["resolution"]) for one in resolved] == [
         ("item-0", "ours"),
         ("item-3", "another value"),
         ("item-1", "theirs"),
         ("item-2", "theirs"),
     ]
     assert "another value (" in several("conflicts", "list", "--all").out
-    assert "settled: theirs" in several.on_terminal("conflicts", "show", "item-2", env={"NO_COLOR": "1"}).out
+    assert "resolved: remote" in several.on_terminal("conflicts", "show", "item-2", env={"NO_COLOR": "1"}).out
 
 
 def test_resolve_all_by_time(away: Syncer) -> None:
-    """What the times do not tell stays open: exit 3, and which; the rest is settled."""
+    """What the times do not tell stays open: exit 3, and which; the rest is resolved."""
     ended = away("conflicts", "resolve", "--all", "--newest")
     assert ended.code == 3
     assert "still open: Item item-1, the record as a whole" in ended.out
-    assert "settled 3 conflicts" in ended.out
+    assert "resolved 3 conflicts" in ended.out
     left = away("conflicts", "resolve", "--all", "--newest", "--json")
     assert (left.code, left.json[0]["key"], left.json[0]["open"]) == (3, "item-1", [None])
     assert away("conflicts", "resolve", "--all", "--ours").code == 0
@@ -177,9 +178,9 @@ def test_resolve_all_by_time(away: Syncer) -> None:
     [
         (("show", "nobody"), "there is no conflict of nobody"),
         (("resolve", "nobody", "--ours"), "there is no conflict of nobody"),
-        (("resolve", "item-0"), "say how to settle them"),
-        (("resolve", "--ours"), "say which conflicts to settle"),
-        (("resolve", "item-0", "--all", "--ours"), "say which conflicts to settle"),
+        (("resolve", "item-0"), "say how to resolve them"),
+        (("resolve", "--ours"), "say which conflicts to resolve"),
+        (("resolve", "item-0", "--all", "--ours"), "say which conflicts to resolve"),
         (("resolve", "item-0", "--set", "description"), "--set wants FIELD=VALUE"),
         (("resolve", "item-0", "--set", "descripton=x"), "did you mean description"),
         (("resolve", "item-0", "--set", "text=x"), "text is not in conflict"),
@@ -197,8 +198,25 @@ def test_what_cannot_be_meant(away: Syncer, arguments: tuple[str, ...], words: s
     assert rows(away.path, "SELECT count(*) FROM v_conflicts") == [(4,)]
 
 
-def test_a_settled_one_is_not_settled_again(away: Syncer) -> None:
-    """The error says how and when it was settled, and where to look."""
+@pytest.mark.parametrize(
+    ("arguments", "taken"),
+    [
+        (("item-0", "--remote"), "theirs"),
+        (("--remote", "item-0"), "theirs"),
+        (("item-0", "--theirs"), "theirs"),
+        (("item-0", "--remote", "--remote", "plexus"), "theirs"),
+        (("item-0", "--remote", "plexus", "--local"), "ours"),
+        (("item-0", "--ours"), "ours"),
+    ],
+)
+def test_a_side_by_its_new_name_and_its_old_one(away: Syncer, arguments: tuple[str, ...], taken: str) -> None:
+    """``--remote`` keeps the remote's values, with the name of a remote it narrows as before; the old words still work."""
+    assert away("conflicts", "resolve", *arguments).code == 0
+    assert rows(away.path, "SELECT key, resolution FROM conflict WHERE resolved_at IS NOT NULL") == [("item-0", taken)]
+
+
+def test_a_resolved_one_is_not_resolved_again(away: Syncer) -> None:
+    """The error says how and when it was resolved, and where to look."""
     assert away("conflicts", "resolve", "6", "--theirs").code == 0
     ended = away("conflicts", "resolve", "item-0", "--ours", "--json")
     assert ended.code == 2
@@ -207,10 +225,10 @@ def test_a_settled_one_is_not_settled_again(away: Syncer) -> None:
 
 
 def test_the_way_to_them(conflicted: Syncer) -> None:
-    """Summary, status and the change itself lead to the commands that settle it."""
+    """Summary, status and the change itself lead to the commands that resolve it."""
     assert "-> syncer conflicts show 5" in conflicted("sync").out
     assert "1 in conflict -> syncer conflicts list" in conflicted("status").out
-    assert "-> syncer conflicts resolve 5 --theirs  keep theirs" in conflicted("outbox", "show", "5").out
+    assert "-> syncer conflicts resolve 5 --remote  keep the remote values" in conflicted("outbox", "show", "5").out
 
 
 def test_rules_of_the_settings_file(connected: Syncer, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_row_that_is_not_its_base_with_its_edits(synced: Workspace, path: Path
     made = account(synced)
     synced.push("plexus")
     synced.plexus.update("Account", made, {"name": "ours"})
-    assert found(synced, "plexus rows") == ("ok", "1 with changes waiting add up")
+    assert found(synced, "plexus rows") == ("ok", "1 with pending changes are consistent")
     write(path, "UPDATE plexus_account SET description = 'meddled'")
     verdict, text = found(synced, "plexus rows")
     assert verdict == "fail"

@@ -28,18 +28,18 @@ def test_explain_what_is_rejected(rejected: Syncer) -> None:
     assert "refused for good" in ended.out
     assert "-> syncer outbox retry 5" in ended.out
     assert rejected("outbox", "retry", "5").code == 0
-    assert "due: nothing is in its way" in rejected("explain", "5").out
+    assert "due: nothing blocks it" in rejected("explain", "5").out
     assert rejected("push").code == 0
-    assert "change 5: create reached the remote" in rejected("explain", "5").out
+    assert "change 5: create acked (sent)" in rejected("explain", "5").out
 
 
 def test_explain_a_conflict(conflicted: Syncer) -> None:
     """The commands of ``conflicts``, which work as printed."""
     ended = conflicted("explain", "plexus", "Item", "item-0")
     assert "conflict: both sides changed description" in ended.out
-    assert "-> syncer conflicts resolve 5 --theirs" in ended.out
-    assert conflicted("conflicts", "resolve", "5", "--theirs").code == 0
-    assert "nothing waits for it" in conflicted("explain", "plexus", "Item", "item-0").out
+    assert "-> syncer conflicts resolve 5 --remote" in ended.out
+    assert conflicted("conflicts", "resolve", "5", "--remote").code == 0
+    assert "no change of it is pending" in conflicted("explain", "plexus", "Item", "item-0").out
 
 
 def test_history(conflicted: Syncer) -> None:
@@ -47,7 +47,7 @@ def test_history(conflicted: Syncer) -> None:
     ended = conflicted("history", "plexus", "Item", "item-0")
     assert ended.code == 0
     assert ended.out.splitlines()[0].split() == ["at", "what", "fields", "more"]
-    assert 'ours "ours"; theirs "theirs"' in ended.out
+    assert 'local "ours"; remote "theirs"' in ended.out
     found = conflicted("history", "plexus", "Item", "item-0", "--json").json
     assert [entry["kind"] for entry in found] == ["conflict", "merged", "written", "acked", "written"]
     limited = conflicted("history", "plexus", "Item", "item-0", "--limit", "2").out
@@ -59,8 +59,8 @@ def test_history_of_what_only_came(connected: Syncer, sandbox: Sandbox) -> None:
     connected("sync")
     sandbox.put("Item", id="other", accountId="acc-1", isEvaluation=False)
     connected("pull")
-    assert "since it came with a pull" in connected("history", "plexus", "Item", "other").out
-    assert "it came with a pull" in connected("explain", "plexus", "Item", "other").out
+    assert "since a pull brought it" in connected("history", "plexus", "Item", "other").out
+    assert "a pull brought it" in connected("explain", "plexus", "Item", "other").out
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_backup(filled: Syncer, tmp_path: Path) -> None:
 
 def test_check_and_upgrade_of_a_sound_file(filled: Syncer) -> None:
     """Nothing to complain about, nothing to do."""
-    assert filled("db", "check").out == f"{filled.path} is sound, and the ledger closes\n"
+    assert filled("db", "check").out == f"{filled.path} is sound, and every change is accounted for\n"
     assert filled("db", "check", "--json").json == {"path": str(filled.path), "sound": True, "problems": []}
     assert filled("db", "upgrade").out.startswith("nothing to do")
     assert filled("db", "upgrade", "--json").json["backup"] is None

@@ -11,13 +11,13 @@ from tests.files import write
 
 
 def test_status_offline(filled: Syncer) -> None:
-    """Without settings: what to set, what waits, and that the ledger closes; exit 0 all the same."""
+    """Without settings: what to set, what is pending, and that every change is accounted for; exit 0 all the same."""
     ended = filled("status")
     assert ended.code == 0
     assert "plexus  not configured: set PLEXUS_API_URL and PLEXUS_API_KEY" in ended.out
     assert "4 changes (3 Item, 1 Account)" in ended.out
     assert "last push  never" in ended.out
-    assert "ledger closes: 4 changes accepted = 4 waiting" in ended.out
+    assert "consistent: all 4 changes accounted for: 4 pending" in ended.out
 
 
 def test_status_after_a_sync(connected: Syncer, sandbox: Sandbox) -> None:
@@ -25,7 +25,7 @@ def test_status_after_a_sync(connected: Syncer, sandbox: Sandbox) -> None:
     connected("sync")
     ended = connected("status")
     assert "plexus  configured" in ended.out
-    assert "waiting    nothing" in ended.out
+    assert "pending    nothing" in ended.out
     assert "ago: done" in ended.out or "just now: done" in ended.out
     config = connected.path.with_name("my.toml")
     config.write_text(f'[plexus]\napi_url = "{sandbox.url}"\napi_key = "from-the-file"\n')
@@ -45,10 +45,10 @@ def test_status_as_json(filled: Syncer) -> None:
 def test_status_when_changes_are_unaccounted_for(filled: Syncer) -> None:
     """A change that left without an outcome is told, in ``status`` and by the exit code of ``db check``."""
     write(filled.path, "DELETE FROM outbox WHERE seq = 4")
-    assert "the ledger does not close: 4 changes accepted, but 3 waiting" in filled("status").out
+    assert "not consistent: 4 changes accepted, but 3 pending" in filled("status").out
     ended = filled("db", "check")
     assert ended.code == 5
-    assert "+1 changes of 4 are unaccounted for" in ended.out
+    assert "+1 of 4 changes are not accounted for" in ended.out
 
 
 def test_status_of_a_log_that_has_grown(filled: Syncer) -> None:

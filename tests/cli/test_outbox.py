@@ -12,9 +12,9 @@ def test_list(filled: Syncer) -> None:
     """Every waiting change with what it waits for, as a table and as JSON; text from records is made harmless."""
     ended = filled("outbox", "list")
     assert ended.code == 0
-    assert ended.out.splitlines()[0].split() == ["seq", "op", "model", "key", "state", "tries", "due", "why"]
-    assert "behind 1" in ended.out
-    assert "4 changes; syncer outbox show SEQ tells all about one" in ended.out
+    assert ended.out.splitlines()[0].split() == ["seq", "op", "model", "key", "state", "attempts", "next", "attempt", "why"]
+    assert "blocked by 1" in ended.out
+    assert "4 changes; syncer outbox show SEQ shows everything about one" in ended.out
     assert [(c["seq"], c["model"], c["blocked_by"]) for c in filled("outbox", "list", "--json").json] == [
         (1, "Account", None),
         (2, "Item", 1),
@@ -27,7 +27,7 @@ def test_list_chooses(filled: Syncer) -> None:
     """Remote, model, state and limit narrow the list; what is left out is counted."""
     ended = filled("outbox", "list", "--remote", "plexus", "--model", "Item", "--state", "pending", "--limit", "1")
     assert "1 of 3 changes; --limit shows more" in ended.out
-    assert filled("outbox", "list", "--state", "rejected").out == "nothing waits\n"
+    assert filled("outbox", "list", "--state", "rejected").out == "nothing is pending\n"
     assert filled("outbox", "list", "--state", "rejected", "--json").json == []
 
 
@@ -41,7 +41,7 @@ def test_list_chooses(filled: Syncer) -> None:
         (("show", "0"), "0 is not in the range"),
         (("retry",), "say which changes to retry"),
         (("retry", "1", "--all"), "say which changes to retry"),
-        (("retry", "99"), "no change 99 is waiting"),
+        (("retry", "99"), "no change 99 is pending"),
         (("drop", "99", "--yes"), "there never was a change 99"),
         (("lst",), "did you mean list"),
     ],
@@ -67,20 +67,20 @@ def test_show(filled: Syncer) -> None:
 
 
 def test_show_what_has_gone(connected: Syncer) -> None:
-    """A change that left says through which outcome and when."""
+    """A change in the ledger says its outcome and when it left."""
     connected("sync")
-    assert "reached the remote" in connected("outbox", "show", "1").out
+    assert "acked: sent" in connected("outbox", "show", "1").out
     assert connected("outbox", "show", "1", "--json").json["outcome"] == "acked"
 
 
 def test_conflict_keep_ours(conflicted: Syncer, sandbox: Sandbox) -> None:
     """Both values are shown; a retry sends ours over theirs, and only when this conflict is meant."""
     shown = conflicted("outbox", "show", "5").out
-    assert 'ours    "ours"' in shown
-    assert 'theirs  "theirs"' in shown
+    assert 'local     "ours"' in shown
+    assert 'remote    "theirs"' in shown
     assert conflicted("outbox", "retry", "--all").out == "no change to retry\n"
     ended = conflicted("outbox", "retry", "--all", "--state", "conflict")
-    assert ended.out == "1 change due now: 5\n  -> syncer push\n"
+    assert ended.out == "the next push tries 1 change again: 5\n  -> syncer push\n"
     assert conflicted("sync").code == 0
     assert (sandbox.get("Item", "item-0") or {})["description"] == "ours"
 
@@ -113,4 +113,4 @@ def test_drop_asks(filled: Syncer) -> None:
     agreed = filled.on_terminal("outbox", "drop", "1", typed="y\n", env={"NO_COLOR": "1"})
     assert (agreed.code, declined.code) == (0, 0)
     assert "discarded 1 change: 1" in agreed.out
-    assert "3 waiting records point at the one that is gone" in agreed.out
+    assert "3 pending records point at the one that is gone" in agreed.out

@@ -91,8 +91,8 @@ def test_what_only_the_old_file_knew_is_told_and_brought(filled: Syncer, saved: 
     write(filled.path, "UPDATE outbox SET state = 'sending', attempts = 1 WHERE key = 'late-0'")
     told = filled("db", "restore", str(saved))
     assert told.code == 0
-    assert "3 changes wait in the old file only, and are nowhere else" in told.out
-    assert "1 changes taken over by later changes" in told.out
+    assert "3 changes are pending in the old file only, and are nowhere else" in told.out
+    assert "1 changes merged into later changes" in told.out
     command = next(line for line in told.out.splitlines() if "syncer db recover" in line).partition("syncer ")[2]
     with Workspace.open(filled.path) as ws:
         ws.plexus.create("Item", {"id": "after", "accountId": "acc-1", "isEvaluation": False})

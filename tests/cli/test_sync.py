@@ -60,7 +60,7 @@ def test_nothing_configured(filled: Syncer, fresh: Syncer) -> None:
     ended = filled("sync")
     assert ended.code == 4
     assert "not configured: set PLEXUS_API_URL and PLEXUS_API_KEY" in ended.out
-    assert "4 changes wait" in ended.out
+    assert "4 changes pending" in ended.out
     assert fresh("--db", str(fresh.path.with_name("empty.db")), "sync").code == 0
 
 
@@ -99,7 +99,7 @@ def test_wrong_key(connected: Syncer) -> None:
     ended = connected("sync", "-v", env={"PLEXUS_API_KEY": "wrong-secret-key"})
     assert ended.code == 4
     assert "check the credentials" in ended.out
-    assert "4 changes wait" in ended.out
+    assert "4 changes pending" in ended.out
     assert "wrong-secret-key" not in ended.out + ended.err
 
 
@@ -145,7 +145,7 @@ def test_what_needs_a_person(conflicted: Syncer) -> None:
     """A conflict ends with 3, names the change and the command that shows it."""
     ended = conflicted("sync")
     assert ended.code == 3
-    assert "1 change needs you" in ended.out
+    assert "1 change needs attention" in ended.out
     assert "update Item item-0 is in conflict" in ended.out
     assert "-> syncer conflicts show" in ended.out
 

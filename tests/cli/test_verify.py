@@ -91,7 +91,7 @@ def test_waiting_changes_are_told_but_equal(equal: Syncer) -> None:
         ws.plexus.update("Item", "item-1", {"description": "ours"})
     ended = equal("verify", "plexus")
     assert ended.code == 0
-    assert "Besides, changes of 1 record wait: syncer push" in ended.out
+    assert "Changes of 1 record are pending: syncer push" in ended.out
 
 
 def test_a_sample_says_that_it_is_one(equal: Syncer) -> None:

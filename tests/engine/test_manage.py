@@ -87,7 +87,7 @@ def test_dropping_an_edit_of_an_unanswered_create_leaves_no_old_base(
 
 def test_numbers_that_wait_no_more_are_named(ws: Workspace) -> None:
     """Retry and drop of an unknown number say so and change nothing."""
-    with pytest.raises(RecordNotFound, match="no change 7 is waiting"):
+    with pytest.raises(RecordNotFound, match="no change 7 is pending"):
         ws.drop(7)
     account(ws)
     with pytest.raises(RecordNotFound):

@@ -96,7 +96,7 @@ def test_in_conflict(synced: Workspace, sandbox: Sandbox) -> None:
     seq = found["pending"][0]["seq"]
     assert because(found) == ["conflict"]
     assert "description" in found["pending"][0]["reasons"][0]["text"]
-    assert f"syncer conflicts resolve {seq} --ours" in commands(found)
+    assert f"syncer conflicts resolve {seq} --local" in commands(found)
     (tried,) = found["pending"][0]["attempts_made"]
     assert tried["outcome"] == "differs"
     assert tried["request_id"]

@@ -14,7 +14,7 @@ from syncer.cli.context import App, descriptions, on_terminal, pass_app
 from syncer.cli.group import Decorator, Group, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.table import beside, print_table
-from syncer.cli.output.text import counted, listed, moment, say, say_json, styled
+from syncer.cli.output.text import SIDES, counted, listed, moment, say, say_json, styled
 
 if TYPE_CHECKING:
     from syncer.engine.reconcile.resolve import Chosen
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 50
 _ATTENTION = 3
+_KEEP_REMOTE = ""
 
 
 @click.group(cls=Group)
 def conflicts() -> None:
-    """List, show or settle what both sides changed.
+    """List, show or resolve what both sides changed.
 
     Both values are kept until you decide, and after.
     """
@@ -44,7 +45,7 @@ def _narrowing(command: Any) -> Any:
 
 
 @conflicts.command("list")
-@click.option("--all", "every", is_flag=True, help="Settled ones too, with how and when.")
+@click.option("--all", "every", is_flag=True, help="Resolved ones too, with how and when.")
 @_narrowing
 @click.option("--limit", type=click.IntRange(min=1), help=f"List at most so many.  [default: {_SHOWN}; with --json all]")
 @json_option()
@@ -69,9 +70,9 @@ def list_(app: App, every: bool, remote: str | None, model: str | None, limit: i
 @json_option()
 @pass_app
 def show(app: App, name: str, remote: str | None, model: str | None) -> None:
-    """Both sides of one conflict beside what they came from.
+    """Show both sides of one conflict beside the original.
 
-    ID_OR_SEQ is the key of the record, or the number of the change that waits.
+    ID_OR_SEQ is the key of the record, or the number of the pending change.
     """
     from syncer.errors import RecordNotFound, UsageError
     from syncer.views import conflicts as views_conflicts
@@ -81,7 +82,7 @@ def show(app: App, name: str, remote: str | None, model: str | None) -> None:
         found = views_conflicts.called(reader, descriptions(reader), name, remote=remote, model=model)
     open_ones = [one for one in found if one["resolved_at"] is None] or found[-1:]
     if not open_ones:
-        raise RecordNotFound(f"there is no conflict of {name}", hint="syncer conflicts list shows what needs you")
+        raise RecordNotFound(f"there is no conflict of {name}", hint="syncer conflicts list shows what needs attention")
     if len(open_ones) > 1:
         kinds = listed([f"{one['model']} {one['key']}" for one in open_ones])
         raise UsageError(f"{name} may mean {kinds}", hint="add --model")
@@ -93,12 +94,22 @@ def show(app: App, name: str, remote: str | None, model: str | None) -> None:
 
 @conflicts.command()
 @click.argument("names", metavar="[ID_OR_SEQ]...", nargs=-1)
-@click.option("--theirs", "take", flag_value="theirs", help="Keep the remote's values; ours are not sent.")
-@click.option("--ours", "take", flag_value="ours", help="Send our values over the remote's.")
+@click.option("--local", "take", flag_value="ours", help="Send the local values over the remote's.")
+@click.option("--ours", "take", flag_value="ours", hidden=True)
+@click.option("--theirs", "take", flag_value="theirs", hidden=True)
 @click.option("--newest", "take", flag_value="newest", help="Keep what was edited last; what cannot be told stays open.")
 @click.option("--set", "pairs", metavar="FIELD=VALUE", multiple=True, help="Another value; JSON, numbers and flags as JSON.")
-@click.option("--all", "every", is_flag=True, help="Every open conflict (of --remote, --model).")
-@_narrowing
+@click.option("--all", "every", is_flag=True, help="Every open conflict (of --remote NAME, --model).")
+@click.option(
+    "--remote",
+    "remotes",
+    metavar="[NAME]",
+    is_flag=False,
+    flag_value=_KEEP_REMOTE,
+    multiple=True,
+    help="Keep the remote's values; the local ones are not sent. With the NAME of a remote: only its records.",
+)
+@click.option("-m", "--model", help="Only records of this model.")
 @json_option()
 @pass_app
 def resolve(
@@ -107,12 +118,13 @@ def resolve(
     take: str | None,
     pairs: tuple[str, ...],
     every: bool,
-    remote: str | None,
+    remotes: tuple[str, ...],
     model: str | None,
 ) -> None:
-    """Settle conflicts. Other edits of the same records are kept, and go out with the next push."""
+    """Resolve conflicts. Other edits of the same records are kept, and go out with the next push."""
     from syncer.store import version
 
+    names, take, remote = _read_remote(names, take, remotes)
     _check_choice(names, take, pairs, every)
     _check_names(app, remote, model)
     version.must_exist(app.path)
@@ -125,6 +137,24 @@ def resolve(
         say_json([_as_dict(one) for one in done])
         return
     _print_done(done)
+
+
+def _read_remote(
+    names: tuple[str, ...], take: str | None, remotes: tuple[str, ...]
+) -> tuple[tuple[str, ...], str | None, str | None]:
+    """Records, side and remote that are meant: ``--remote`` alone takes the remote's side, with a name it narrows.
+
+    Both are old: the name was all that it could have before, and the side was called ``--theirs``. What follows it and is
+    no name of a remote is a record.
+    """
+    from syncer.adapters import registry
+
+    known = registry.names()
+    named = [one for one in remotes if one in known]
+    if len(named) < len(remotes):
+        take = "theirs"
+    others = [one for one in remotes if one not in known and one != _KEEP_REMOTE]
+    return (*names, *others), take, named[-1] if named else None
 
 
 def _decided(
@@ -175,9 +205,9 @@ def _check_choice(names: tuple[str, ...], take: str | None, pairs: tuple[str, ..
     from syncer.errors import UsageError
 
     if every == bool(names):
-        raise UsageError("say which conflicts to settle", hint="their ids or numbers, or --all")
+        raise UsageError("say which conflicts to resolve", hint="their ids or numbers, or --all")
     if take is None and not pairs:
-        raise UsageError("say how to settle them", hint="--theirs, --ours, --newest or --set FIELD=VALUE")
+        raise UsageError("say how to resolve them", hint="--remote, --local, --newest or --set FIELD=VALUE")
     if pairs and (every or len(names) > 1):
         raise UsageError("--set is for one record at a time", hint="name one")
 
@@ -194,15 +224,19 @@ def _open_keys(app: App, remote: str | None, model: str | None) -> list[tuple[st
 
 def _print_done(done: list[Chosen]) -> None:
     if not done:
-        say("no conflicts to settle")
+        say("no conflicts to resolve")
         return
     from syncer.cli.output.escape import harmless
 
     settled = [one for one in done if not one.left]
     waiting = [str(seq) for one in settled for seq in one.seqs]
     if settled:
-        rest = f"{counted(len(waiting), 'change')} due now: {listed(waiting)}" if waiting else "nothing is left to send"
-        say(f"settled {counted(len(settled), 'conflict')}; {rest}")
+        rest = (
+            f"the next push sends {counted(len(waiting), 'change')}: {listed(waiting)}"
+            if waiting
+            else "nothing is left to send"
+        )
+        say(f"resolved {counted(len(settled), 'conflict')}; {rest}")
     for one in done:
         if one.left:
             fields = listed([name or "the record as a whole" for name in one.left])
@@ -238,7 +272,7 @@ _OTHER = {"ours": "theirs", "theirs": "ours"}
 _LONGEST = 24
 _KINDS = {
     "fields": "both sides changed {what}",
-    "gone-there": "edited here, but gone on the remote",
+    "gone-there": "edited here, but deleted on the remote",
     "deleted-here": "deleted here, but changed on the remote",
 }
 
@@ -249,7 +283,15 @@ def print_disputes(disputes: list[Dispute], total: int, *, every: bool) -> None:
         say("no conflicts" if every else "no conflicts: nothing needs deciding")
         return
     several = len({one["remote"] for one in disputes}) > 1
-    columns = ["seq", *(("remote",) if several else ()), "model", "key", "fields", "since", *(("settled",) if every else ())]
+    columns = [
+        "seq",
+        *(("remote",) if several else ()),
+        "model",
+        "key",
+        "fields",
+        "since",
+        *(("resolved",) if every else ()),
+    ]
     rows = [
         (
             one["seq"],
@@ -267,7 +309,7 @@ def print_disputes(disputes: list[Dispute], total: int, *, every: bool) -> None:
     if len(disputes) < total:
         say(f"{len(disputes):,} of {counted(total, 'conflict')}; --limit shows more")
     else:
-        say(f"{counted(total, 'conflict')}; syncer conflicts show SEQ tells both sides")
+        say(f"{counted(total, 'conflict')}; syncer conflicts show SEQ shows both sides")
 
 
 def print_dispute(app: App, dispute: Dispute) -> None:
@@ -278,7 +320,7 @@ def print_dispute(app: App, dispute: Dispute) -> None:
     say(styled(harmless(f"{dispute['remote']} {dispute['model']} {dispute['key']}"), "bold"))
     say(f"  {harmless(_KINDS[dispute['kind']].format(what=what(dispute)))}, found {moment(dispute['since'])}")
     if dispute["resolved_at"]:
-        say(f"  settled: {harmless(_settled(dispute))}")
+        say(f"  resolved: {harmless(_settled(dispute))}")
     say()
     _print_sides(dispute)
     _print_steps(dispute)
@@ -305,18 +347,19 @@ def _print_sides(dispute: Dispute) -> None:
 def what(dispute: Dispute) -> str:
     """The fields in conflict, or how the record differs as a whole."""
     if dispute["kind"] != "fields":
-        return "gone there" if dispute["kind"] == "gone-there" else "deleted here"
+        return "deleted there" if dispute["kind"] == "gone-there" else "deleted here"
     return ", ".join(field["field"] for field in dispute["fields"])
 
 
 def _heads(dispute: Dispute) -> tuple[str, ...]:
     gone = _GONE.get(dispute["kind"])
-    return tuple(f"{side} ({'gone' if side == 'theirs' else 'deleted'})" if side == gone else side for side in _SIDES)
+    return tuple(f"{SIDES[side]} (deleted)" if side == gone else SIDES[side] for side in _SIDES)
 
 
 def _print_plain(dispute: Dispute) -> None:
     print_table(
-        ("field", *_SIDES), [(field["field"], *(_json(field[side]) for side in _SIDES)) for field in dispute["fields"]]
+        ("field", *SIDES.values()),
+        [(field["field"], *(_json(field[side]) for side in _SIDES)) for field in dispute["fields"]],
     )
 
 
@@ -340,11 +383,11 @@ def _print_steps(dispute: Dispute) -> None:
         return
     number = dispute["seq"]
     effects = {
-        "fields": ("send ours over theirs", "keep theirs"),
-        "gone-there": ("make it there again", "let it go here too"),
-        "deleted-here": ("delete it there too", "have it back as it is there"),
+        "fields": ("send the local values", "keep the remote values"),
+        "gone-there": ("create it there again", "delete it here too"),
+        "deleted-here": ("delete it there too", "restore it as it is there"),
     }[dispute["kind"]]
-    steps = [("--ours", effects[0]), ("--theirs", effects[1])]
+    steps = [("--local", effects[0]), ("--remote", effects[1])]
     if dispute["kind"] == "fields":
         steps.append((f"--set {dispute['fields'][0]['field']}=...", "another value"))
     widest = max(len(option) for option, _ in steps)
@@ -354,7 +397,7 @@ def _print_steps(dispute: Dispute) -> None:
 
 
 def _settled(dispute: Dispute) -> str:
-    return f"{dispute['resolution']} ({_time(dispute['resolved_at'])})"
+    return f"{SIDES.get(dispute['resolution'], dispute['resolution'])} ({_time(dispute['resolved_at'])})"
 
 
 def _time(stored: str) -> str:

@@ -63,7 +63,7 @@ def check(app: App) -> None:
             found = status.read(reader, registry.BUILT_IN)
         if not found.consistent:
             gone = found.enqueued - found.pending - sum(found.ledger.values())
-            problems.append(f"the ledger does not close: {gone:+,} changes of {found.enqueued:,} are unaccounted for")
+            problems.append(f"the ledger is not consistent: {gone:+,} of {found.enqueued:,} changes are not accounted for")
     app.code = DAMAGED if problems else 0
     if app.json:
         say_json({"path": str(app.path), "sound": not problems, "problems": problems})
@@ -73,7 +73,7 @@ def check(app: App) -> None:
             say(f"  {harmless(problem)}")
         say(f"  -> {harmless(hints.damaged(app.path))}")
     else:
-        say(f"{harmless(str(app.path))} is sound, and the ledger closes")
+        say(f"{harmless(str(app.path))} is sound, and every change is accounted for")
 
 
 @db.command()
@@ -156,10 +156,10 @@ def recover(app: App, old: Path, into: Path | None, log: Path | None) -> None:
 @json_option()
 @pass_app
 def prune(app: App, days: int, dry_run: bool, vacuum: bool) -> None:
-    """Forget what was long done: changes that left, failed attempts, events, settled conflicts, past syncs.
+    """Forget what was long done: changes that left, failed attempts, events, resolved conflicts, past syncs.
 
-    Records stay, and all that waits or is in conflict. Forgotten changes stay counted, so that the ledger closes; outbox
-    show, history and explain do not know them any more. What comes next uses the room again.
+    Records stay, and so does everything that is pending or in conflict. Forgotten changes stay counted, so that the
+    ledger is consistent; outbox show and history know nothing more of them.
     """
     from syncer import clock
     from syncer.outbox import ledger as pruning

@@ -1,4 +1,4 @@
-"""``syncer explain``: why a record has not arrived, and the command that mends it."""
+"""``syncer explain``: why a record has not arrived, and the command that helps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import click
 from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Command, json_option
 from syncer.cli.output.escape import harmless, harmless_json
-from syncer.cli.output.text import counted, fields, moment, say, say_json, styled
+from syncer.cli.output.text import OUTCOMES, counted, fields, moment, say, say_json, styled
 
-_ENDINGS = {"acked": "reached the remote", "superseded": "was taken over", "discarded": "was discarded"}
 _OUTCOMES = {
     "refused": "refused for good",
     "differs": "the record there was not as expected",
@@ -28,8 +27,8 @@ _STEP = 40
 def explain(app: App, record: tuple[str, ...]) -> None:
     """Say why a record has not arrived, and what helps.
 
-    Everything that waits for the record, each attempt and what came of it, when the next is due. ID may be one that the
-    record had here before the remote gave it another.
+    Shows every pending change of the record, each attempt and its result, and when the next attempt is. ID may be one that
+    the record had here before the remote gave it another.
     """
     from syncer.cli.options import hidden
     from syncer.errors import UsageError
@@ -69,14 +68,15 @@ def _print(found: dict[str, Any]) -> None:
     for change in found["pending"]:
         _print_pending(change)
     if not found["pending"]:
-        say("  nothing waits for it")
+        say("  no change of it is pending")
         if found["last_pushed_at"] is None and found["last_pulled_at"] is None and found["exists"]:
-            say("  it came with a pull, and has not changed since")
+            say("  a pull brought it, and nothing was written to it here")
 
 
 def _print_gone(change: dict[str, Any]) -> None:
-    by = f" by change {change['by_seq']}" if change.get("by_seq") else ""
-    say(harmless(f"  change {change['seq']}: {change['op']} {_ENDINGS[change['outcome']]}{by}, {_time(change['left_at'])}"))
+    by = f" {change['by_seq']}" if change.get("by_seq") else ""
+    outcome = f"{change['outcome']} ({OUTCOMES.get(change['outcome'], change['outcome'])}{by})"
+    say(harmless(f"  change {change['seq']}: {change['op']} {outcome}, {_time(change['left_at'])}"))
     if change.get("reason"):
         say(harmless(f"    {change['reason']}"))
     _print_attempts(change)

@@ -11,7 +11,7 @@ from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Command, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.table import print_table
-from syncer.cli.output.text import counted, say, say_json
+from syncer.cli.output.text import OUTCOMES, SIDES, counted, say, say_json
 
 _SHOWN = 50
 
@@ -40,7 +40,7 @@ def history(app: App, remote: str, model: str, record: tuple[str, ...], limit: i
         say_json(found)
         return
     if not found:
-        say("nothing has happened to it since it came with a pull")
+        say("nothing has happened to it since a pull brought it")
         return
     rows = [(entry["at"][:23], _what(entry), ", ".join(entry.get("fields") or ()), _more(entry)) for entry in found]
     print_table(("at", "what", "fields", "more"), rows, null="")
@@ -52,7 +52,8 @@ def history(app: App, remote: str, model: str, record: tuple[str, ...], limit: i
 def _what(entry: dict[str, Any]) -> str:
     """What happened, with the change it happened to."""
     op = f" {entry['op']}" if "op" in entry else ""
-    return f"{entry['kind']}{op}{' ' + str(entry['seq']) if 'seq' in entry else ''}"
+    kind = OUTCOMES.get(entry["kind"], entry["kind"])
+    return f"{kind}{op}{' ' + str(entry['seq']) if 'seq' in entry else ''}"
 
 
 def _more(entry: dict[str, Any]) -> str:
@@ -61,5 +62,7 @@ def _more(entry: dict[str, Any]) -> str:
         words.append(f"{entry['attempts']:,} attempts")
     if "values" in entry:
         sides = entry["values"]
-        words += [f"{side} {harmless_json(json.dumps(sides[side], ensure_ascii=False))}" for side in ("ours", "theirs")]
+        words += [
+            f"{SIDES[side]} {harmless_json(json.dumps(sides[side], ensure_ascii=False))}" for side in ("ours", "theirs")
+        ]
     return "; ".join(words)

@@ -1,4 +1,4 @@
-"""``syncer outbox``: the waiting changes, and what a person does to them.
+"""``syncer outbox``: the pending changes, and what a person does to them.
 
 A list of changes is a table; one change is shown with all there is to know and do.
 """
@@ -14,7 +14,7 @@ from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Group, json_option
 from syncer.cli.output.escape import harmless, harmless_json
 from syncer.cli.output.table import print_table
-from syncer.cli.output.text import counted, fields, listed, moment, note, say, say_json, styled
+from syncer.cli.output.text import OUTCOMES, SIDES, counted, fields, listed, moment, note, say, say_json, styled
 
 if TYPE_CHECKING:
     from syncer.store.reader import Reader
@@ -27,7 +27,7 @@ _STUCK = f"SELECT seq FROM outbox WHERE state = 'rejected' OR ({_DUE_LATER}) ORD
 
 @click.group(cls=Group)
 def outbox() -> None:
-    """List, show, retry or drop waiting changes."""
+    """List, show, retry or drop pending changes."""
 
 
 @outbox.command("list")
@@ -38,7 +38,7 @@ def outbox() -> None:
 @json_option()
 @pass_app
 def list_(app: App, remote: str | None, model: str | None, state: str | None, limit: int | None) -> None:
-    """List waiting changes, oldest first."""
+    """List pending changes, oldest first."""
     from syncer.views import outbox as views_outbox
 
     check_names(app, remote, model)
@@ -57,7 +57,7 @@ def list_(app: App, remote: str | None, model: str | None, state: str | None, li
 @json_option()
 @pass_app
 def show(app: App, seq: int) -> None:
-    """Everything about change SEQ: what it sends, why it waits, how to mend it."""
+    """Show everything about change SEQ: what it sends, why it is pending, what helps."""
 
     with app.reader() as reader:
         found = _found(reader, seq)
@@ -69,15 +69,15 @@ def show(app: App, seq: int) -> None:
 
 @outbox.command()
 @click.argument("seqs", metavar="[SEQ]...", type=click.IntRange(min=1), nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All rejected changes, and all that wait for their time.")
+@click.option("--all", "every", is_flag=True, help="All rejected changes, and all whose next attempt is later.")
 @click.option("--state", type=click.Choice(STATES), help="With --all: every change in this state instead.")
 @json_option()
 @pass_app
 def retry(app: App, seqs: tuple[int, ...], every: bool, state: str | None) -> None:
-    """Make changes due now, whatever state they are in.
+    """Let the next push try changes again, whatever state they are in.
 
-    A rejected change is sent anew, from the record as it is now. One in conflict is sent over the remote's values, which
-    --all therefore does only with --state conflict.
+    A rejected change is sent again, with the values that the record has now. A change in conflict is sent over the
+    remote's values, so --all takes such changes only with --state conflict.
     """
     from syncer.errors import UsageError
 
@@ -92,7 +92,7 @@ def retry(app: App, seqs: tuple[int, ...], every: bool, state: str | None) -> No
     elif not now:
         say("no change to retry")
     else:
-        say(f"{counted(len(now), 'change')} due now: {listed([str(number) for number in now])}")
+        say(f"the next push tries {counted(len(now), 'change')} again: {listed([str(number) for number in now])}")
         say("  -> syncer push")
 
 
@@ -119,7 +119,7 @@ def drop(app: App, seq: int, yes: bool) -> None:
         return
     say(f"discarded {counted(len(dropped.seqs), 'change')}: {listed([str(number) for number in dropped.seqs])}")
     if dropped.dangling:
-        others = counted(dropped.dangling, "waiting record")
+        others = counted(dropped.dangling, "pending record")
         note(f"{others} {'points' if dropped.dangling == 1 else 'point'} at the one that is gone; the remote may refuse it")
 
 
@@ -138,7 +138,7 @@ def _found(reader: Reader, seq: int) -> dict[str, Any]:
 
     found = views_outbox.change(reader, descriptions(reader), seq)
     if found is None:
-        raise RecordNotFound(f"there never was a change {seq}", hint="syncer outbox list shows what waits")
+        raise RecordNotFound(f"there never was a change {seq}", hint="syncer outbox list shows what is pending")
     return found
 
 
@@ -188,17 +188,12 @@ def check_names(app: App, remote: str | None, model: str | None) -> None:
 
 Change = dict[str, Any]
 
-_ENDINGS = {
-    "acked": "reached the remote",
-    "superseded": "was taken over by a later change",
-    "discarded": "was discarded",
-}
 _STATES = {
-    "pending": "waits to be sent",
-    "sending": "is being sent, or its sync died",
-    "ambiguous": "may have arrived: the next push finds out, and never doubles it",
-    "rejected": "is rejected: the remote refused it for good",
-    "conflict": "is in conflict: the record was changed elsewhere",
+    "pending": "pending: not sent yet",
+    "sending": "sending: it is being sent, or its sync was stopped",
+    "ambiguous": "ambiguous: it may have arrived; the next push finds out, and never doubles it",
+    "rejected": "rejected: the remote refused it for good",
+    "conflict": "conflict: the record was changed elsewhere",
 }
 
 
@@ -210,10 +205,10 @@ def printable(app: App, change: Change) -> Change:
 def print_changes(app: App, changes: list[Change], total: int) -> None:
     """A line for each of ``changes``, and how many of ``total`` they are."""
     if not changes:
-        say("nothing waits")
+        say("nothing is pending")
         return
     several = len({change["remote"] for change in changes}) > 1
-    columns = ("seq", *(("remote",) if several else ()), "op", "model", "key", "state", "tries", "due", "why")
+    columns = ("seq", *(("remote",) if several else ()), "op", "model", "key", "state", "attempts", "next attempt", "why")
     rows = [
         (
             change["seq"],
@@ -233,17 +228,17 @@ def print_changes(app: App, changes: list[Change], total: int) -> None:
     if len(changes) < total:
         say(f"{len(changes):,} of {counted(total, 'change')}; --limit shows more")
     else:
-        say(f"{counted(total, 'change')}; syncer outbox show SEQ tells all about one")
+        say(f"{counted(total, 'change')}; syncer outbox show SEQ shows everything about one")
 
 
 def print_change(app: App, change: Change) -> None:
-    """Everything about one change, waiting or gone."""
+    """Everything about one change, pending or in the ledger."""
     head = f"change {change['seq']}: {change['op']} {change['remote']} {change['model']} {change['key']}"
     say(styled(harmless(head), "bold"))
     fields(_facts(app, change))
     for conflict in change.get("conflicts") or ():
         say(f"  both sides changed {harmless(conflict['field'] or 'the record')}")
-        fields([(side, _value(conflict[side])) for side in ("base", "ours", "theirs")], indent="    ")
+        fields([(name, _value(conflict[side])) for side, name in SIDES.items()], indent="    ")
     _print_values("sets", change.get("values"))
     _print_values("what was sent", change.get("body"))
     steps = _steps(change)
@@ -255,18 +250,20 @@ def print_change(app: App, change: Change) -> None:
 def _facts(app: App, change: Change) -> list[tuple[str, str]]:
     gone, code = "outcome" in change, change.get("code")
     reason = _reason(app, change)
-    by = f" ({change['by_seq']})" if change.get("by_seq") else ""
-    state = _ENDINGS[change["outcome"]] + by if gone else _STATES[change["state"]]
+    by = f" {change['by_seq']}" if change.get("by_seq") else ""
+    state = "" if gone else _STATES[change["state"]]
+    outcome = f"{change['outcome']}: {OUTCOMES.get(change['outcome'], change['outcome'])}{by}" if gone else ""
     blocked = change.get("blocked_by")
     return [
         ("state", state),
+        ("outcome", outcome),
         ("reason", f"{reason} ({code})" if code and reason else reason),
         ("blocked by", f"change {blocked}, which must go first" if blocked else ""),
         ("fields", ", ".join(change["fields"] or ())),
-        ("due", "" if gone or blocked else _due(change)),
-        ("tries", f"{change['attempts']:,}"),
-        ("made", f"{change['created_at']} ({moment(change['created_at'])})"),
-        ("tried", change.get("attempted_at") or ""),
+        ("next attempt", "" if gone or blocked else _due(change)),
+        ("attempts", f"{change['attempts']:,}"),
+        ("created", f"{change['created_at']} ({moment(change['created_at'])})"),
+        ("last attempt", change.get("attempted_at") or ""),
         ("left", f"{change['left_at']} ({moment(change['left_at'])})" if gone else ""),
         ("sent as", change["idem_key"] if change.get("body_hash") else ""),
         ("body hash", change.get("body_hash") or ""),
@@ -283,7 +280,7 @@ def _due(change: Change) -> str:
 
 
 def _why(app: App, change: Change) -> str:
-    return f"behind {change['blocked_by']}" if change["blocked_by"] else _reason(app, change)
+    return f"blocked by {change['blocked_by']}" if change["blocked_by"] else _reason(app, change)
 
 
 def _reason(app: App, change: Change) -> str:
@@ -310,22 +307,26 @@ def _print_values(title: str, values: Any) -> None:
 def _steps(change: Change) -> list[tuple[str, str]]:
     """Commands that help, each with its effect."""
     if "outcome" in change:
-        return [(f"syncer outbox show {change['by_seq']}", "the change that took it over")] if change.get("by_seq") else []
+        return (
+            [(f"syncer outbox show {change['by_seq']}", "the later change that it was merged into")]
+            if change.get("by_seq")
+            else []
+        )
     seq, remote = change["seq"], change["remote"]
     retry, drop = f"syncer outbox retry {seq}", f"syncer outbox drop {seq}"
-    discard = (drop, "give it up; the record goes back to what the remote has")
+    discard = (drop, "discard it; the record goes back to what the remote has")
     if change["state"] == "conflict":
-        settle = f"syncer conflicts resolve {seq}"
+        resolve = f"syncer conflicts resolve {seq}"
         return [
-            (f"syncer conflicts show {seq}", "both sides beside each other"),
-            (f"{settle} --ours", "send ours over theirs"),
-            (f"{settle} --theirs", "keep theirs"),
+            (f"syncer conflicts show {seq}", "show both sides"),
+            (f"{resolve} --local", "send the local values"),
+            (f"{resolve} --remote", "keep the remote values"),
         ]
     if change["blocked_by"]:
-        return [(f"syncer outbox show {change['blocked_by']}", "what it waits for"), discard]
+        return [(f"syncer outbox show {change['blocked_by']}", "the change that blocks it"), discard]
     if change["state"] == "rejected":
         return [(retry, "send it again, with the record as it is now: correct that first"), discard]
-    steps = [(f"syncer push {remote}", "send it once it is due")]
+    steps = [(f"syncer push {remote}", "send it")]
     if _due(change) not in ("", "now"):
-        steps.append((retry, "make it due now"))
+        steps.append((retry, "try it with the next push"))
     return steps if change["state"] == "sending" else [*steps, discard]

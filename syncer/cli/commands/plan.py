@@ -132,7 +132,7 @@ def _print_row(app: App, one: Arriving) -> None:
     _line(app, f"  {_SIGNS[one.kind]}  {one.model} {one.key}")
     if one.kind == "conflict":
         for name, (ours, theirs) in one.fields.items():
-            _line(app, f"       {name or 'the record as a whole'}: ours {_value(ours)}, theirs {_value(theirs)}")
+            _line(app, f"       {name or 'the record as a whole'}: local {_value(ours)}, remote {_value(theirs)}")
     elif one.kind == "changed":
         _print_fields(app, one.fields)
 

@@ -9,12 +9,11 @@ import click
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Command, json_option
 from syncer.cli.output.escape import harmless
-from syncer.cli.output.text import counted, fields, listed, moment, say, say_json, styled
+from syncer.cli.output.text import OUTCOMES, counted, fields, listed, moment, say, say_json, styled
 
 if TYPE_CHECKING:
     from syncer.views.status import RemoteStatus, Status
 
-_ENDINGS = {"acked": "sent", "superseded": "taken over by a later change", "discarded": "dropped"}
 _STUCK = {
     "rejected": "rejected -> syncer outbox list --state rejected",
     "conflict": "in conflict -> syncer conflicts list",
@@ -25,9 +24,9 @@ _STUCK = {
 @json_option()
 @pass_app
 def status(app: App) -> None:
-    """What waits, what needs you, when each remote was last reached.
+    """Show what is pending, what needs attention, and when each remote was last reached.
 
-    Looks at the local file only. Ends with 0 whatever it finds.
+    The command reads the local file only. Its exit code is always 0.
     """
     from syncer.adapters import registry
     from syncer.store.file.wal_size import HINT as LONG_READ
@@ -79,10 +78,10 @@ def _as_dict(app: App, found: Status, missing: dict[str, list[str]], absent: dic
 def _lines(app: App, remote: RemoteStatus) -> list[tuple[str, str]]:
     return [
         ("rows", f"{remote.rows:,}"),
-        ("waiting", _waiting(remote)),
+        ("pending", _pending(remote)),
         ("states", listed([f"{n:,} {state}" for state, n in remote.by_state.items()])),
-        ("needs you", _attention(remote)),
-        ("next due", moment(remote.next_attempt_at) if remote.next_attempt_at else ""),
+        ("needs attention", _attention(remote)),
+        ("next attempt", moment(remote.next_attempt_at) if remote.next_attempt_at else ""),
         ("on hold", _hold(app, remote)),
         ("syncing", f"process {remote.syncing}" if remote.syncing else ""),
         ("last push", _last(remote.last_push_at, remote.last_push)),
@@ -90,11 +89,11 @@ def _lines(app: App, remote: RemoteStatus) -> list[tuple[str, str]]:
     ]
 
 
-def _waiting(remote: RemoteStatus) -> str:
+def _pending(remote: RemoteStatus) -> str:
     if not remote.pending:
         return "nothing"
     models = ", ".join(f"{n:,} {model}" for model, n in remote.by_model.items())
-    return f"{counted(remote.pending, 'change')} ({models}); the oldest was made {moment(remote.oldest_at)}"
+    return f"{counted(remote.pending, 'change')} ({models}); the oldest was written {moment(remote.oldest_at)}"
 
 
 def _attention(remote: RemoteStatus) -> str:
@@ -116,10 +115,10 @@ def _last(at: str | None, outcome: str | None) -> str:
 
 def _ledger(found: Status) -> str:
     parts = [
-        f"{found.pending:,} waiting",
-        *(f"{n:,} {_ENDINGS.get(outcome, outcome)}" for outcome, n in found.ledger.items()),
+        f"{found.pending:,} pending",
+        *(f"{n:,} {OUTCOMES.get(outcome, outcome)}" for outcome, n in found.ledger.items()),
     ]
     total = counted(found.enqueued, "change")
     if found.consistent:
-        return f"ledger closes: {total} accepted = {' + '.join(parts)}"
-    return styled(f"the ledger does not close: {total} accepted, but {' + '.join(parts)}", "red")
+        return f"consistent: all {total} accounted for: {' + '.join(parts)}"
+    return styled(f"not consistent: {total} accepted, but {' + '.join(parts)}", "red")

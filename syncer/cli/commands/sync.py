@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 @combined(REMOTES, MODEL, LIMIT, FULL, NARROWED, CHECK, WAIT, DRY, JSON)
 @pass_app
 def sync(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run: bool, **given: Any) -> None:
-    """Send what waits, then bring home what others wrote.
+    """Send what is pending, then pull what others wrote.
 
-    With every REMOTE, or with those named. Stopping it at any time loses nothing; the next one goes on where it was.
+    With every REMOTE, or with those named. You can stop it at any time and lose nothing; the next sync continues there.
     """
     if dry_run:
         _foretell(app, remotes, models, pull=True, **given)
@@ -53,7 +53,7 @@ def sync(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run
 @combined(REMOTES, MODEL, LIMIT, WAIT, DRY, JSON)
 @pass_app
 def push(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run: bool, **given: Any) -> None:
-    """Only send what waits.
+    """Only send what is pending.
 
     To every REMOTE, or to those named; oldest change first, a record before those that point at it.
     """
@@ -72,9 +72,9 @@ def push(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run
 @combined(REMOTES, MODEL, LIMIT_PULL, FULL, NARROWED, WAIT, DRY, JSON)
 @pass_app
 def pull(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run: bool, **given: Any) -> None:
-    """Only bring home what others wrote.
+    """Only pull what others wrote.
 
-    From every REMOTE, or from those named. Your own edits that still wait are kept.
+    From every REMOTE, or from those named. Your pending edits are kept.
     """
     if dry_run:
         _foretell(app, remotes, models, push=False, pull=True, **given)
@@ -184,16 +184,16 @@ def _print_waiting(app: App, part: RemoteReport) -> None:
     waiting = part.pending - part.attention - part.unsupported
     if waiting <= 0:
         return
-    due = f"; the next is due {moment(part.next_attempt_at)}" if part.next_attempt_at else ""
-    behind = f", {part.blocked:,} of them behind another change" if part.blocked else ""
-    say(f"  {counted(waiting, 'change')} {'waits' if waiting == 1 else 'wait'}{behind}{due}")
+    due = f"; next attempt {moment(part.next_attempt_at)}" if part.next_attempt_at else ""
+    behind = f", {part.blocked:,} of them blocked by another change" if part.blocked else ""
+    say(f"  {counted(waiting, 'change')} pending{behind}{due}")
     missing = app.missing(part.remote) if part.skipped else []
     if missing or not part.skipped:
         _advise(export(missing) if missing else f"syncer push {part.remote}")
 
 
 def _print_stuck(app: App, part: RemoteReport) -> None:
-    say(f"  {counted(part.attention, 'change')} {'needs' if part.attention == 1 else 'need'} you:")
+    say(f"  {counted(part.attention, 'change')} {'needs' if part.attention == 1 else 'need'} attention:")
     with app.reader() as reader:
         rows = reader.all(f"{_STUCK} ORDER BY seq LIMIT ?", (part.remote, _SHOWN))
     for seq, op, model, key, state, reason in rows:

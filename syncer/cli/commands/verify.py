@@ -23,7 +23,7 @@ _WIDEST = 60
 @click.argument("remotes", metavar="[REMOTE]...", nargs=-1)
 @click.option("-m", "--model", "models", metavar="MODEL", multiple=True, help="Only this model; repeatable.")
 @click.option("--sample", type=click.IntRange(min=1), help="Compare only so many rows of each model: cheap, and finds less.")
-@click.option("--repair", is_flag=True, help="Mend what differs here; your edits that wait are kept, nothing is sent.")
+@click.option("--repair", is_flag=True, help="Repair what differs here. Pending local edits are kept; nothing is sent.")
 @click.option("--resend", is_flag=True, help="With --repair: queue again what a remote has lost since it acknowledged it.")
 @click.option("--allow-mass-delete", is_flag=True, help="With --repair: remove rows whose records are gone even when many.")
 @click.option(
@@ -33,7 +33,7 @@ _WIDEST = 60
     type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
-    help="How long to wait for a remote that stumbles.",
+    help="How long to wait for a remote that has a temporary failure.",
 )
 @json_option("Print what was found as JSON, every difference with both values.")
 @pass_app
@@ -47,7 +47,7 @@ def verify(
     allow_mass_delete: bool,
     wait_s: float,
 ) -> None:
-    """Compare every record with its row, and mend what differs.
+    """Compare every record with its row, and repair what differs.
 
     Of every REMOTE, or of those named. Reads all a remote has, as a pull from the beginning does. Ends with 0 when both
     sides are equal, with 3 when something differs.
@@ -105,14 +105,14 @@ def _print_remote(app: App, part: RemoteVerification) -> None:
     for text in part.notes:
         say(harmless(app.hidden(f"  note: {text}")))
     if part.inconsistent:
-        say("  the ledger does not close: changes are missing from this file's own books   -> syncer db check")
+        say("  the ledger is not consistent: changes are missing from it   -> syncer db check")
     if part.stopped:
         say(harmless(app.hidden(f"  stopped: {part.reason or part.stopped}")))
 
 
 def _print_model(app: App, model: Compared) -> None:
     words = [f"{model.here:,} here", f"{model.there:,} there"]
-    words += [f"{number:,} {what}" for number, what in ((model.equal, "equal"), (model.pending, "waiting")) if number]
+    words += [f"{number:,} {what}" for number, what in ((model.equal, "equal"), (model.pending, "pending")) if number]
     words += [f"{number:,} {kind}" for kind, number in model.kinds.items()]
     words += [f"{model.repaired:,} repaired"] if model.repaired else []
     say(f"  {model.model}: {', '.join(words)}")
@@ -151,7 +151,7 @@ def _verdict(app: App, found: Verification) -> list[str]:
         differ = "differs" if found.drift == 1 else "differ"
         lines.append(f"Verdict: NOT EQUAL. {counted(found.drift, 'record')} {differ}.")
     else:
-        lines.append("Verdict: NOT EQUAL. Some records need you.")
+        lines.append("Verdict: NOT EQUAL. Some records need attention.")
     return lines + _advice(parts)
 
 
@@ -161,7 +161,7 @@ def _equal(parts: list[RemoteVerification]) -> str:
     repaired = sum(part.repaired for part in parts)
     waiting = sum(model.pending for part in parts for model in part.models.values())
     words = f" {counted(repaired, 'difference')} repaired." if repaired else ""
-    words += f" Besides, changes of {counted(waiting, 'record')} wait: syncer push" if waiting else ""
+    words += f" Changes of {counted(waiting, 'record')} are pending: syncer push" if waiting else ""
     return f"Verdict: EQUAL. Both sides hold the same.{words}{picked}"
 
 

@@ -19,7 +19,7 @@ ATTENTION = 3
 SHOWN = 5
 _LEFT = {
     "acked": "already sent after this backup was taken; a pull brings their records",
-    "superseded": "taken over by later changes after this backup was taken",
+    "superseded": "merged into later changes after this backup was taken",
     "discarded": "discarded after this backup was taken",
 }
 
@@ -80,9 +80,9 @@ def _say_beyond(found: Beyond, command: str) -> None:
         for example in found.examples[outcome]:
             say(f"  {harmless(example)}")
     if found.again:
-        say(f"{found.again:,} of these wait in the restored file, and go out again under the same keys")
+        say(f"{found.again:,} of these are pending in the restored file, and go out again under the same keys")
     if found.pending:
-        _say_changes(f"{len(found.pending):,} changes wait in the old file only, and are nowhere else", found.pending)
+        _say_changes(f"{len(found.pending):,} changes are pending in the old file only, and are nowhere else", found.pending)
         say(f"  -> to bring them into a new file: {harmless(command)}")
 
 

@@ -13,6 +13,13 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "yellow": "33", "green": "32", "cyan": "36"}
 
 
+OUTCOMES = {"acked": "sent", "superseded": "merged into a later change", "discarded": "discarded"}
+"""How a change left the outbox -> the words beside it."""
+
+SIDES = {"base": "original", "ours": "local", "theirs": "remote"}
+"""A side of a conflict, as tables, JSON and merge rules call it -> as people read it."""
+
+
 def say(text: str = "") -> None:
     """A line of result. ``text`` must be harmless already."""
     sys.stdout.write(f"{text}\n")

@@ -53,14 +53,14 @@ def located(
         kinds = ", ".join(f"{one.model} {one.key}" for one in found)
         raise UsageError(f"{name} may mean several records: {kinds}", hint="name the model too")
     if not found:
-        raise RecordNotFound(f"there is no conflict of {name}", hint="syncer conflicts list shows what needs you")
+        raise RecordNotFound(f"there is no conflict of {name}", hint="syncer conflicts list shows what needs attention")
     (one,) = found
     if one.resolution is not None:
         raise RecordNotFound(
-            "the conflict is settled already",
+            "the conflict is resolved already",
             record=f"{one.remote} {one.model} {one.key}",
             why=f"{one.resolution}, {one.resolved_at}",
-            hint="syncer conflicts list --all shows settled ones, with both values",
+            hint="syncer conflicts list --all shows resolved ones, with both values",
         )
     return models[one.remote][one.model], one.key
 
@@ -163,7 +163,7 @@ def _fields(
     require_companions(model, result, stored)
     put_row(tx, model, result)
     fields = [name for name in (*edited, *stored) if not same(model.by_name[name], result[name], record.get(name))]
-    why = _why("theirs") if lost else "a conflict was settled by hand"
+    why = _why("theirs") if lost else "a conflict was resolved by hand"
     seq = narrowed(tx, model, key, changes, fields, why, lost=lost)
     if seq is None:
         return Chosen(model, key, ())

@@ -79,12 +79,12 @@ def judged(model: Model, key: str, local: Local, record: Row | None) -> Drift | 
             return None
         return Drift(model.name, key, Kind.MISSING_THERE, {}, "its edits wait: the next push will ask what becomes of them")
     if local.base is None:
-        return Drift(model.name, key, Kind.DIFFERENT, {}, "what its waiting edits were based on is gone")
+        return Drift(model.name, key, Kind.DIFFERENT, {}, "what its pending edits were based on is gone")
     fields = differences(model, local.base, record)
     if not fields:
         return None
     waits = "delete" if local.changes[-1].op == Op.DELETE else "edits"
-    return Drift(model.name, key, Kind.DIFFERENT, fields, f"here: what its waiting {waits} were based on")
+    return Drift(model.name, key, Kind.DIFFERENT, fields, f"here: what its pending {waits} were based on")
 
 
 def _clean(model: Model, key: str, row: Row | None, record: Row | None) -> Drift | None:
@@ -99,9 +99,13 @@ def unsound(model: Model, key: str, local: Local) -> Drift | None:
     """What is wrong with a record's own bookkeeping: base and waiting changes must make up the row."""
     last = local.changes[-1]
     if last.op == Op.DELETE:
-        return None if local.row is None else Drift(model.name, key, Kind.UNSOUND, {}, "its delete waits, its row is there")
+        return (
+            None
+            if local.row is None
+            else Drift(model.name, key, Kind.UNSOUND, {}, "its delete is pending, but its row is there")
+        )
     if local.row is None:
-        note = f"a change waits, its row is gone: syncer outbox show {last.seq}"
+        note = f"a change is pending, but its row is gone: syncer outbox show {last.seq}"
         return Drift(model.name, key, Kind.UNSOUND, {}, note)
     if local.base is None or local.changes[0].op == Op.CREATE:
         return None

@@ -45,7 +45,7 @@ class Repair:
         if drift.kind is Kind.LOST_THERE:
             if self.resend:
                 queue.append(tx, model, drift.key, Op.CREATE, clock.stored_now())
-                self._tell(tx, model, drift, "waits to be sent again")
+                self._tell(tx, model, drift, "will be sent again")
             return False
         if drift.kind is Kind.UNSOUND:
             self._rebase(tx, model, drift, local)
@@ -58,7 +58,7 @@ class Repair:
             return  # the values of its edits are gone with the row: nothing here can bring them back
         rebase_row(tx, model, drift.key, local.base)
         if unsound(model, drift.key, local_of(tx, model, [drift.key])[drift.key]) is None:
-            self._tell(tx, model, drift, "the row is its base again, with the waiting edits on top")
+            self._tell(tx, model, drift, "the row is its base again, with the pending edits on top")
 
     def _take(self, tx: Transaction, model: Model, drift: Drift, local: Local, record: Row) -> bool:
         if local.changes and local.base is None:

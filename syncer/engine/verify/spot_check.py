@@ -78,5 +78,5 @@ def _books(tx: Transaction, remote: Remote) -> list[str]:
         if left <= 0:
             break
     if odd:
-        wrong.append(f"{odd:,} records with changes waiting do not add up with their rows")
+        wrong.append(f"{odd:,} records with pending changes are not consistent with their rows")
     return wrong

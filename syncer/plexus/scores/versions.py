@@ -137,7 +137,7 @@ def _create(unit: Unit, score_id: str, code: str, note: str, guidelines: str | N
     }
     made = unit.create("ScoreVersion", {name: value for name, value in fields.items() if value is not None})
     _LOG.info("plexus Score %s: new version %s", score_id, made["id"])
-    return _done(made["id"], "a new version is stored here and waits to be sent", skipped=False)
+    return _done(made["id"], "a new version is stored here and will be sent", skipped=False)
 
 
 def _says(version: Record, code: str, guidelines: str | None, inherited: str | None) -> bool:

@@ -125,7 +125,7 @@ def unknown_changes(source: sqlite3.Connection, target: Rows) -> list[Held]:
     """The changes that wait in ``source`` and that ``target`` does not know; nothing is brought."""
     found = [each for record in records(Connected(source), target) for each in record.unknown]
     return [
-        Held(each.line.seq, *each.names, "waits in the old file only") for each in sorted(found, key=lambda e: e.line.seq)
+        Held(each.line.seq, *each.names, "pending in the old file only") for each in sorted(found, key=lambda e: e.line.seq)
     ]
 
 
@@ -135,9 +135,9 @@ def _against(record: Record, unknown: list[Waiting], old: Rows, target: Rows) ->
         return "there is no table for its record"
     for line in record.target:
         if line.model == record.model and line.key in record.names and line.outcome is None:
-            return f"change {line.seq} of the same record waits here under another id"
+            return f"change {line.seq} of the same record is pending here under another id"
         if (line.model, line.key) == (record.model, record.key) and not line.among(record.source):
-            doing = "waits here" if line.outcome is None else f"was {line.outcome} here"
+            doing = "is pending here" if line.outcome is None else f"was {line.outcome} here"
             return f"change {line.seq} of the same record {doing}, and the old file does not know it"
     ((pruned,),) = target.rows(_PRUNED, ())
     if unknown[0].line.seq <= pruned:
@@ -151,7 +151,7 @@ def _against_row(record: Record, old: Rows, target: Rows) -> str | None:
     waiting = record.waits_in_target
     if waiting:  # the source knows all of it: its row was made from the one here
         acked = any(line.outcome == "acked" and line.among(waiting) for line in record.source)
-        return None if base == base_here or acked else "its record was pulled here since, under a waiting change"
+        return None if base == base_here or acked else "its record was pulled here since, under a pending change"
     row, row_here = row_of(old, record), row_of(target, record)
     if row_here is None or row_here == row or (base is not None and agrees(row_here, base)):
         return None

@@ -47,7 +47,7 @@ def problems(connection: sqlite3.Connection) -> list[str]:
         gap = unaccounted(connection)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as exc:
         return [str(exc)]
-    return [f"the ledger does not close: {gap:+,} changes are unaccounted for"] if gap else []
+    return [f"the ledger is not consistent: {gap:+,} changes are not accounted for"] if gap else []
 
 
 def unaccounted(connection: sqlite3.Connection) -> int:

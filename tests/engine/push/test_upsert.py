@@ -50,7 +50,7 @@ def shared(ws: Workspace, *others: Workspace) -> dict[str, str]:
 
 def drained(*workspaces: Workspace) -> bool:
     """True when nothing waits and the ledgers close."""
-    return all(rows(w.path, "SELECT * FROM outbox, base") == [] and w.status().consistent for w in workspaces)
+    return all(rows(w.path, "SELECT * FROM outbox, _base") == [] and w.status().consistent for w in workspaces)
 
 
 def equal(ws: Workspace, sandbox: Sandbox, model: str) -> bool:

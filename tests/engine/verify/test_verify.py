@@ -665,7 +665,7 @@ def test_a_sync_tells_when_its_books_do_not_close(scored: dict[str, Any], synced
     write(path, "DELETE FROM plexus_item WHERE id = 'unsent'")
     write(path, "DELETE FROM ledger WHERE seq = 1")
     notes = " ".join(synced.sync("plexus").remotes["plexus"].notes)
-    assert "changes are missing from the ledger; 1 records with changes waiting do not add up" in notes
+    assert "changes are missing from the ledger; 1 records with pending changes are not consistent" in notes
 
 
 def test_what_a_deployment_lacks_is_no_drift(path: Path) -> None:
