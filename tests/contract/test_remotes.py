@@ -1,23 +1,19 @@
-"""What every remote owes the engine, whatever its wire: one suite, one line a remote."""
+"""The contract of remotes, kept by each built-in one against the sandbox. What is peculiar to one is tested in its room."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from syncer import Workspace, clock, ids
+from syncer import Workspace, ids
 from syncer.adapters import registry
-from syncer.engine import lease
-from syncer.engine.report import RemoteReport
-from syncer.errors import SyncRunning
 from syncer.records.api import Records
+from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
-from tests.engine.push.test_push import START
-from tests.files import rows, write
+from syncer.testing import RemoteContract
 
 
 @dataclass(frozen=True)
@@ -73,136 +69,80 @@ SUBJECTS = {
 }
 
 
-@pytest.fixture(params=SUBJECTS, ids=str)
-def subject(request: pytest.FixtureRequest) -> Subject:
-    """Each remote in turn."""
-    return SUBJECTS[request.param]
+class Service:
+    """The sandbox as the upstream of one remote."""
+
+    def __init__(self, sandbox: Sandbox, subject: Subject) -> None:
+        self.sandbox = sandbox
+        self._subject = subject
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What a client needs."""
+        return self.sandbox.settings
+
+    @property
+    def requests(self) -> int:
+        """How many requests have come."""
+        return self.sandbox.requests
+
+    def applied(self) -> Sequence[object]:
+        """What creates have made."""
+        return self._subject.applied(self.sandbox)
+
+    def lose_next_reply(self) -> None:
+        """Apply, and hang up."""
+        self.sandbox.faults.lose_next_reply()
+
+    def fail_next(self, status: int, headers: Mapping[str, str] | None = None) -> None:
+        """Fail, and apply nothing."""
+        self.sandbox.faults.fail_next(status, headers)
 
 
-def pushed(ws: Workspace, subject: Subject, **options: Any) -> RemoteReport:
-    """The remote's part of a push to it."""
-    return ws.push(subject.name, **options).remotes[subject.name]
+class BuiltIn(RemoteContract):
+    """What the contracts of the built-in remotes share."""
+
+    @pytest.fixture
+    def upstream(self) -> Iterator[Service]:
+        """A sandbox on a port of its own."""
+        with Sandbox(Options()) as sandbox:
+            yield Service(sandbox, SUBJECTS[self.remote])
+
+    def create(self, records: Records, upstream: Any) -> str:
+        """A record that stands alone."""
+        return SUBJECTS[self.remote].make(records, upstream.sandbox)
 
 
-def record(ws: Workspace, subject: Subject) -> Records:
-    """The records of the remote under test."""
-    return ws._records[subject.name]
+class TestPlexus(BuiltIn):
+    """Plexus keeps the contract."""
+
+    remote, model, secret = "plexus", "Account", "PLEXUS_API_KEY"
+    edit = {"name": "Other"}  # noqa: RUF012
+
+    def found_elsewhere(self, mine: Workspace, other: Workspace, upstream: Any) -> None:
+        """Accounts are pulled by their keys."""
+        ((account),) = mine.plexus.find("Account")
+        other.settings.environ["PLEXUS_ACCOUNT_KEY"] = account["key"]  # type: ignore[index]
 
 
-def waiting(path: Path, subject: Subject) -> list[Any]:
-    """State and attempts of what waits."""
-    return rows(path, "SELECT state, attempts FROM outbox WHERE remote = ?", subject.name)
+class TestPrefactor(BuiltIn):
+    """Prefactor keeps the contract."""
+
+    remote, model, secret = "prefactor", "AgentInstance", "PREFACTOR_API_TOKEN"
+
+    def found_elsewhere(self, mine: Workspace, other: Workspace, upstream: Any) -> None:
+        """Instances are listed by agent: another file knows the agent by a record of its own."""
+        self.create(other.prefactor, upstream)
+        other.push("prefactor")
+
+
+class TestAbeja(BuiltIn):
+    """ABEJA keeps the contract."""
+
+    remote, model, secret = "abeja", "Run", "PLATFORM_AUTH_TOKEN"
 
 
 def test_every_remote_has_a_subject() -> None:
-    """A fourth remote is one line here, and fails this test until it has it."""
-    assert tuple(SUBJECTS) == registry.names()
-
-
-def test_written_offline_pushed_once(synced: Workspace, sandbox: Sandbox, path: Path, subject: Subject) -> None:
-    """The record arrives, the outbox empties, the ledger closes, a second push sends nothing."""
-    subject.make(record(synced, subject), sandbox)
-    assert (pushed(synced, subject).acked, waiting(path, subject)) == (1, [])
-    assert len(subject.applied(sandbox)) == 1
-    assert synced.status().closed
-    assert pushed(synced, subject).requests == 0
-
-
-def test_a_lost_reply_is_one_effect(synced: Workspace, sandbox: Sandbox, path: Path, subject: Subject) -> None:
-    """Applied, answer lost, asked again: one record upstream, one acknowledgement here."""
-    subject.make(record(synced, subject), sandbox)
-    with clock.using(clock.Virtual(START)):
-        sandbox.faults.lose_next_reply()
-        if not pushed(synced, subject, wait_s=0).acked:  # a remote that can be asked at once may know it already
-            assert [state for state, _ in waiting(path, subject)] == ["ambiguous"]
-            clock.sleep(3600)
-            assert pushed(synced, subject, wait_s=600).acked == 1
-    assert len(subject.applied(sandbox)) == 1
-    assert synced.status().closed
-
-
-def test_a_server_error_that_applied_nothing_is_one_effect(
-    synced: Workspace, sandbox: Sandbox, path: Path, subject: Subject
-) -> None:
-    """A 503 may have applied it or not: afterwards there is exactly one."""
-    subject.make(record(synced, subject), sandbox)
-    with clock.using(clock.Virtual(START)):
-        sandbox.faults.fail_next(503)
-        pushed(synced, subject, wait_s=0)
-        for _ in range(4):
-            clock.sleep(3600)
-            pushed(synced, subject, wait_s=600)
-    assert waiting(path, subject) == []
-    assert len(subject.applied(sandbox)) == 1
-
-
-def test_a_crash_while_sending_is_one_effect(synced: Workspace, sandbox: Sandbox, path: Path, subject: Subject) -> None:
-    """The process died after the request was applied: what it left as sending ends as one record."""
-    subject.make(record(synced, subject), sandbox)
-    with clock.using(clock.Virtual(START)):
-        sandbox.faults.lose_next_reply()
-        pushed(synced, subject, wait_s=0)
-        write(path, "UPDATE outbox SET state = 'sending', due_at = NULL")
-        clock.sleep(3600)
-        for _ in range(3):
-            pushed(synced, subject, wait_s=600)
-            clock.sleep(3600)
-    assert (waiting(path, subject), len(subject.applied(sandbox))) == ([], 1)
-
-
-def test_refused_credentials_cost_nothing(
-    synced: Workspace, sandbox: Sandbox, path: Path, subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """401: the remote is stopped, no attempt is spent, the secret shows nowhere, the next push delivers."""
-    subject.make(record(synced, subject), sandbox)
-    monkeypatch.setenv(subject.secret, "canary-8f2e")
-    with Workspace.open(path) as other:
-        part = pushed(other, subject)
-    assert (part.stopped, waiting(path, subject)) == ("access-refused", [("pending", 0)])
-    assert "canary-8f2e" not in repr(part)
-    assert b"canary-8f2e" not in path.read_bytes() + path.with_name(path.name + "-wal").read_bytes()
-    assert pushed(synced, subject).acked == 1
-
-
-def test_throttling_is_remembered(synced: Workspace, sandbox: Sandbox, path: Path, subject: Subject) -> None:
-    """429 with Retry-After holds the remote, also for the next process; then the record arrives once."""
-    subject.make(record(synced, subject), sandbox)
-    with clock.using(clock.Virtual(START)):
-        sandbox.faults.fail_next(429, {"Retry-After": "300"})
-        assert pushed(synced, subject).stopped == "throttled"
-        before = sandbox.requests
-        with Workspace.open(path) as other:
-            assert pushed(other, subject).acked == 0
-        assert sandbox.requests == before
-        clock.sleep(301)
-        assert pushed(synced, subject).acked == 1
-    assert len(subject.applied(sandbox)) == 1
-
-
-def test_one_sync_at_a_time(synced: Workspace, subject: Subject) -> None:
-    """A remote under lease is not touched by a second sync."""
-    lease.acquire(synced.database, subject.name)
-    with pytest.raises(SyncRunning):
-        pushed(synced, subject)
-
-
-def test_others_find_the_record(synced: Workspace, sandbox: Sandbox, tmp_path: Path, subject: Subject) -> None:
-    """What was pushed here is pulled there, and pulling again changes nothing."""
-    made = subject.make(record(synced, subject), sandbox)
-    pushed(synced, subject)
-    mine = [rows_of for rows_of in _all(synced, subject) if rows_of]
-    with Workspace.open(tmp_path / "other.db") as other:
-        if subject.name == "plexus":
-            other.settings.environ["PLEXUS_ACCOUNT_KEY"] = mine[0][0]["key"]  # type: ignore[index]
-        if subject.name == "prefactor":  # instances are listed by agent: another file knows the agent by a record of its own
-            subject.make(record(other, subject), sandbox)
-            pushed(other, subject)
-        first = other.pull(subject.name).remotes[subject.name]
-        assert sum(p.added for p in first.pulled.values()) == 1
-        again = other.pull(subject.name).remotes[subject.name]
-        assert sum(p.added + p.changed for p in again.pulled.values()) == 0
-    assert made
-
-
-def _all(ws: Workspace, subject: Subject) -> list[list[dict[str, Any]]]:
-    return [record(ws, subject).find(name) for name in registry.models(subject.name)]
+    """A built-in remote without its contract fails here."""
+    assert tuple(SUBJECTS) == registry.BUILT_IN
+    assert {cls.remote for cls in BuiltIn.__subclasses__()} == set(registry.BUILT_IN)

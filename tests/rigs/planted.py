@@ -50,7 +50,7 @@ BUGS = (
         "syncer/outbox/queue.py",
         '        state=sa.bindparam("st"),\n',
         '        state=sa.bindparam("st"),\n        body=None,\n        idem_key=sa.func.hex(sa.func.randomblob(16)),\n',
-        "tests/contract/test_remotes.py::test_a_lost_reply_is_one_effect",
+        "tests/contract/test_remotes.py::TestPrefactor::test_a_lost_reply_is_one_effect",
         "I3",
     ),
     Bug(
