@@ -1,7 +1,7 @@
 """The one source of time, and the three ways a moment is written down.
 
 * *stored*: ``YYYY-MM-DDTHH:MM:SS.ffffffZ``, 27 characters, UTC. What columns hold; sorts as time.
-* *wire*: ``YYYY-MM-DDTHH:MM:SS.sssZ``, what AppSync is sent (AWSDateTime, exactly 3 decimals).
+* *wire*: ``YYYY-MM-DDTHH:MM:SS.sssZ``, what is sent to a service that keeps milliseconds.
 * *verbatim*: whatever text a remote answered with. Rebuilt from the stored form where possible.
 """
 
@@ -125,7 +125,7 @@ def usual_text(stored_text: str) -> str:
 
 
 def wire(stored_text: str) -> str:
-    """``stored_text`` as AppSync wants it: exactly three decimals."""
+    """``stored_text`` with exactly three decimals, for services that keep milliseconds."""
     return stored_text[:23] + "Z"
 
 

@@ -9,20 +9,20 @@ current folder is never searched: a checked-out folder must not be able to redir
     durability = "full"             # or "normal": a power cut may cost the last writes
     allow = []                      # where writes can be lost: "hard-link", "mounted-file", "file-system"
 
-    [plexus]
-    api_url = "https://example.appsync-api.eu-west-1.amazonaws.com/graphql"
+    [REMOTE]                        # one table for each remote, by its name
+    api_url = "https://example.com/graphql"
     account_key = "my-account"
 
-    [plexus.merge]                  # who wins where both sides changed the same: theirs, ours, newest or ask
+    [REMOTE.merge]                  # who wins where both sides changed the same: theirs, ours, newest or ask
     default = "ask"
     ScoreResult = "theirs"
     "ScoreResult.explanation" = "ours"
 
-    [plexus.pull]                   # what is pulled, where not everything is wanted; also: models, exclude, accounts
+    [REMOTE.pull]                   # what is pulled, where not everything is wanted; also: models, exclude, accounts
     scorecards = ["quality"]
     since = 2026-10-01
 
-    [profile.staging.plexus]        # --profile staging: these win over the tables above
+    [profile.staging.REMOTE]        # --profile staging: these win over the tables above
     api_url = "https://staging.example/graphql"
 
 The database is a path, or a SQLite URL that names one. Standard library only.

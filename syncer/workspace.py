@@ -44,6 +44,8 @@ from syncer.views import remotes as views_remotes
 from syncer.views.status import Status
 
 Remotes = str | Sequence[str] | None
+Select = Mapping[str, str | Sequence[str]] | None
+"""Names of records by the entry that they are chosen by."""
 
 _ANYTHING = "SELECT 1 FROM outbox LIMIT 1"
 
@@ -71,6 +73,7 @@ class Insight:
         limit: int | None = None,
         full: bool = False,
         since: Any = None,
+        select: Select = None,
         accounts: Sequence[str] | None = None,
         scorecards: Sequence[str] | None = None,
         allow_mass_delete: bool = False,
@@ -92,7 +95,7 @@ class Insight:
         from syncer.engine.plan.run import Planning
         from syncer.store.maintenance import copied
 
-        selections = self._narrowed(remotes, since=since, accounts=accounts, scorecards=scorecards)
+        selections = self._narrowed(remotes, since=since, select=select, accounts=accounts, scorecards=scorecards)
         with copied(self.path) as database:
             for name in chosen:
                 _prepare(database, name)
@@ -236,6 +239,7 @@ class Workspace(Insight):
         limit: int | None = None,
         full: bool = False,
         since: Any = None,
+        select: Select = None,
         accounts: Sequence[str] | None = None,
         scorecards: Sequence[str] | None = None,
         allow_mass_delete: bool = False,
@@ -246,9 +250,10 @@ class Workspace(Insight):
 
         ``full``: from the beginning, and rows whose records are gone are removed; many of them only with
         ``allow_mass_delete``. ``limit``: stop in the middle of a list after about so many records; the next pull goes on
-        there. ``since``, ``accounts``, ``scorecards``: this once in the place of ``[plexus.pull]``. Raises: UsageError.
+        there. ``since``, ``select``: this once in the place of ``[NAME.pull]``; ``select={"scorecards": ["quality"]}`` pulls
+        what belongs to these records only. ``accounts``, ``scorecards``: older names of such entries. Raises: UsageError.
         """
-        chosen = self._narrowed(remotes, since=since, accounts=accounts, scorecards=scorecards)
+        chosen = self._narrowed(remotes, since=since, select=select, accounts=accounts, scorecards=scorecards)
         work = self._sync(chosen, allow_mass_delete, watch=watch, wait_s=wait_s, limit=limit)
         return self._absent(work.run(self._remotes(remotes), push=False, full=full, only=self._known(models)), remotes)
 
@@ -260,6 +265,7 @@ class Workspace(Insight):
         limit: int | None = None,
         full: bool = False,
         since: Any = None,
+        select: Select = None,
         accounts: Sequence[str] | None = None,
         scorecards: Sequence[str] | None = None,
         allow_mass_delete: bool = False,
@@ -271,7 +277,7 @@ class Workspace(Insight):
 
         ``check``: look at some of what was sent, by one request. ``report.remotes[name].checked`` tells what it found.
         """
-        chosen = self._narrowed(remotes, since=since, accounts=accounts, scorecards=scorecards)
+        chosen = self._narrowed(remotes, since=since, select=select, accounts=accounts, scorecards=scorecards)
         work = self._sync(chosen, allow_mass_delete, watch=watch, wait_s=wait_s, limit=limit)
         report = work.run(self._remotes(remotes), full=full, only=self._known(models), check=check)
         return self._absent(report, remotes)
@@ -304,8 +310,9 @@ class Workspace(Insight):
     def _sync(self, chosen: Mapping[str, Selection], many_may_go: bool, **given: Any) -> Sync:
         return Sync(self.database, rules=self._rules(list(chosen)), selections=chosen, many_may_go=many_may_go, **given)
 
-    def _narrowed(self, remotes: Remotes, **given: Any) -> Mapping[str, Selection]:
+    def _narrowed(self, remotes: Remotes, select: Select = None, **given: Any) -> Mapping[str, Selection]:
         """By remote, what is pulled: ``[plexus.pull]`` of the file, and what is ``given`` over it. Raises: UsageError."""
+        given |= selection.entries_of(select or {})
         path = self.settings.config_path
         names = registry.chosen(remotes if remotes is None or isinstance(remotes, str) else list(remotes))
         configured = {

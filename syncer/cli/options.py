@@ -11,6 +11,18 @@ from syncer.cli.context import App
 from syncer.cli.group import Decorator, json_option
 from syncer.cli.output.text import export, listed
 
+
+def _selected(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, list[str]]:
+    """Names by entry of ``ENTRY=NAME``, several times."""
+    found: dict[str, list[str]] = {}
+    for text in given:
+        entry, equals, name = text.partition("=")
+        if not (entry and equals and name):
+            raise click.BadParameter(f"{text!r} is not ENTRY=NAME")
+        found.setdefault(entry, []).append(name)
+    return found
+
+
 REMOTES = click.argument("remotes", metavar="[REMOTE]...", nargs=-1)
 MODEL = click.option("-m", "--model", "models", metavar="MODEL", multiple=True, help="Only this model; repeatable.")
 LIMIT = click.option("--limit", type=click.IntRange(min=1), help="Send at most so many changes.")
@@ -22,6 +34,13 @@ SINCE = click.option("--since", metavar="TIME", help="Only what is listed by tim
 ACCOUNT = click.option("--account", "accounts", metavar="KEY", multiple=True, help="Only this account's; repeatable.")
 SCORECARD = click.option(
     "--scorecard", "scorecards", metavar="NAME", multiple=True, help="Only this scorecard's, by id, key or name; repeatable."
+)
+SELECT = click.option(
+    "--select",
+    metavar="ENTRY=NAME",
+    multiple=True,
+    callback=_selected,
+    help="Only what belongs to this record; ENTRY as in the remote's pull settings; repeatable.",
 )
 CHECK = click.option("--check/--no-check", default=True, help="Look again at some of what was sent: one request.")
 MANY = click.option(
@@ -51,7 +70,7 @@ def combined(*decorators: Decorator) -> Decorator:
     return decorated
 
 
-NARROWED = combined(SINCE, ACCOUNT, SCORECARD, MANY)
+NARROWED = combined(SINCE, SELECT, ACCOUNT, SCORECARD, MANY)
 
 
 def check(app: App, remotes: tuple[str, ...], models: tuple[str, ...]) -> None:

@@ -2,10 +2,10 @@
 
 .. code-block:: toml
 
-    [plexus.merge]
+    [REMOTE.merge]                          # one table for each remote
     default = "ask"                         # theirs, ours, newest or ask
     ScoreResult = "theirs"
-    "ScoreResult.explanation" = "ours"      # or a table: [plexus.merge.ScoreResult] with default = ... and explanation = ...
+    "ScoreResult.explanation" = "ours"      # or a table: [REMOTE.merge.ScoreResult] with default = ... and explanation = ...
 """
 
 from __future__ import annotations

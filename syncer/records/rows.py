@@ -247,7 +247,7 @@ SIGNS: dict[str, Callable[[sa.ColumnElement[Any], sa.BindParameter[Any]], sa.Col
     "ge": operator.ge,
     "beginsWith": lambda column, value: sa.func.substr(column, 1, sa.func.length(value)) == value,
 }
-"""The comparisons a search knows, by the names AppSync gives them."""
+"""The comparisons a search knows, by the names that callers give them."""
 
 
 def find_statement(

@@ -25,13 +25,13 @@ from syncer.suggest import near
 class Kind(StrEnum):
     """What a field holds."""
 
-    ID = "ID"
-    TEXT = "String"
-    INTEGER = "Int"
-    NUMBER = "Float"
-    FLAG = "Boolean"
-    JSON = "AWSJSON"
-    TIME = "AWSDateTime"
+    ID = "id"
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    FLAG = "flag"
+    JSON = "json"
+    TIME = "time"
     ENUM = "enum"
 
 

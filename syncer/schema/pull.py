@@ -11,10 +11,11 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class ByKey:
-    """Pull: the one record whose ``field`` equals a setting."""
+    """Pull: the one record whose ``field`` equals a setting. ``needs``: what to set where that has no value."""
 
     field: str
     setting: str
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,7 @@ def require(model: Model, stored: Mapping[str, Any]) -> None:
     if missing:
         raise InvalidInput(
             f"{model.name} needs {' and '.join(missing)}",
-            hint="Plexus refuses the record without, so it is refused here before it is stored"
-            if model.remote == "plexus"
-            else None,
+            hint="the remote refuses the record without, so it is refused here before it is stored",
         )
 
 

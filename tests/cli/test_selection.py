@@ -282,3 +282,22 @@ def test_a_mass_of_deletions_on_the_command_line(connected: Syncer, lab: Sandbox
     assert "ScoreResult: 30 removed" in done.out
     assert rows(path, "SELECT count(*) FROM plexus_score_result") == [(33,)]
     assert "up to date" in connected("sync", "plexus", "--full").out
+
+
+def test_records_are_selected_by_the_entries_of_any_remote(synced: Workspace, lab: Sandbox) -> None:
+    """``select`` takes every entry that the pull settings of a remote have; ``scorecards`` alone is its older spelling."""
+    assert pulled(synced, select={"scorecards": ["quality"]})["ScoreResult"] == 3
+    assert pulled(synced, select={"scorecards": "quality", "accounts": ["lab"]}) == {}
+    for wrong in ({"models": ["Task"]}, {"since": "2026-10-01"}, {"a b": ["c"]}):
+        with pytest.raises(UsageError):
+            synced.pull("plexus", select=wrong)
+    with pytest.raises(UsageError, match="cannot be narrowed by notebooks"):
+        synced.pull("plexus", select={"notebooks": ["field"]})
+
+
+def test_the_command_line_selects(lab: Sandbox, connected: Syncer) -> None:
+    """``--select ENTRY=NAME``; anything else is a wrong option."""
+    done = connected("pull", "plexus", "--select", "scorecards=quality", "--json")
+    assert done.json["remotes"]["plexus"]["pulled"]["ScoreResult"]["added"] == 3
+    assert connected("pull", "plexus", "--select", "quality").code == 2
+    assert connected("pull", "plexus", "--select", "notebooks=field").code == 2

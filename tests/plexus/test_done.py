@@ -95,9 +95,9 @@ def there(sandbox: Sandbox, name: str) -> dict[str, dict[str, Any]]:
         shown = {}
         for field in model.remote_fields:
             value = record.get(field.name)
-            if value is not None and field.kind == "AWSJSON":
+            if value is not None and field.kind == "json":
                 value = json_decoded(value)
-            if value is not None and field.kind == "AWSDateTime":
+            if value is not None and field.kind == "time":
                 value = value[:-1].ljust(23, "0").ljust(26, "0") + "Z"
             shown[field.name] = value
         found[model.key_text(record)] = shown

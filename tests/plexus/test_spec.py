@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from syncer.adapters.plexus import naming
+from syncer.adapters.plexus.naming import SCALARS
 from syncer.adapters.plexus.spec import MODELS
 from syncer.schema.model import Field, Index, Kind, Model, Origin
 from syncer.schema.pull import Each, Since
@@ -22,7 +23,7 @@ every_model = pytest.mark.parametrize("name", SCHEMA)
 
 def type_text(field: Field) -> str:
     """A field's type as the schema file writes it."""
-    return f"enum:{'|'.join(field.values)}" if field.kind is Kind.ENUM else field.kind.value
+    return f"enum:{'|'.join(field.values)}" if field.kind is Kind.ENUM else SCALARS[field.kind]
 
 
 def composite(model: Model) -> list[Index]:

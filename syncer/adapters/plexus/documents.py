@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from syncer.adapters.plexus import naming
-from syncer.schema.model import Index, Model
+from syncer.schema.model import Index, Kind, Model
 from syncer.schema.pull import ByKey, Each, Listing, Scan, Since
 
 
@@ -77,7 +77,7 @@ def seek(model: Model, index: Index, others: tuple[str, ...], count: int) -> str
     for n in range(count):
         variables.append(f"$v{n}_{index.partition}:{naming.partition_type(model, index)}")
         arguments = [f"{index.partition}:$v{n}_{index.partition}"]
-        variables += [f"$v{n}_{name}:{model.by_name[name].kind}" for name in (*index.sort, *others)]
+        variables += [f"$v{n}_{name}:{naming.field_type(model, name)}" for name in (*index.sort, *others)]
         if index.sort:
             arguments.append(f"{naming.sort_argument(index)}:{{eq:{_sort_value(index, n)}}}")
         if others:
@@ -101,7 +101,7 @@ def selection(model: Model) -> str:
 
 
 def _key_type(model: Model, name: str) -> str:
-    return "ID!" if model.by_name[name].kind == "ID" else "String!"
+    return "ID!" if model.by_name[name].kind is Kind.ID else "String!"
 
 
 def _receipt(model: Model) -> str:

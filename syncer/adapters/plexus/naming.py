@@ -6,7 +6,20 @@ Source: docs/remotes/plexus.md#index-queries
 
 from __future__ import annotations
 
-from syncer.schema.model import Index, Model
+from collections.abc import Mapping
+
+from syncer.schema.model import Index, Kind, Model
+
+SCALARS: Mapping[Kind, str] = {
+    Kind.ID: "ID",
+    Kind.TEXT: "String",
+    Kind.INTEGER: "Int",
+    Kind.NUMBER: "Float",
+    Kind.FLAG: "Boolean",
+    Kind.JSON: "AWSJSON",
+    Kind.TIME: "AWSDateTime",
+}
+"""The GraphQL type of a field by what it holds; each enum has a type of its own."""
 
 
 def upper(name: str) -> str:
@@ -69,12 +82,18 @@ def sort_argument_type(model: Model, index: Index) -> str | None:
     if len(index.sort) > 1:
         return f"Model{model.name}{upper(index_name(model, index))}CompositeKeyConditionInput"
     kind = model.by_name[index.sort[0]].kind
-    return "ModelIntKeyConditionInput" if kind == "Int" else "ModelStringKeyConditionInput"
+    return "ModelIntKeyConditionInput" if kind is Kind.INTEGER else "ModelStringKeyConditionInput"
 
 
 def partition_type(model: Model, index: Index) -> str:
     """Type of the partition argument."""
-    return "ID!" if model.by_name[index.partition].kind == "ID" else "String!"
+    return "ID!" if model.by_name[index.partition].kind is Kind.ID else "String!"
+
+
+def field_type(model: Model, name: str) -> str:
+    """Type of a field, as a variable is declared."""
+    kind = model.by_name[name].kind
+    return enum_type(model, name) if kind is Kind.ENUM else SCALARS[kind]
 
 
 def enum_type(model: Model, field_name: str) -> str:

@@ -198,7 +198,7 @@ def _read(field: Field, text: str) -> Any:
         raise UsageError(f"{field.name} cannot be {text!r}", why=str(exc), hint=hint) from exc
 
 
-_EXAMPLES = {"AWSJSON": '{"a": 1}', "Int": "3", "Float": "0.5", "Boolean": "true"}
+_EXAMPLES = {"json": '{"a": 1}', "integer": "3", "number": "0.5", "flag": "true"}
 
 
 def _check_choice(names: tuple[str, ...], take: str | None, pairs: tuple[str, ...], every: bool) -> None:

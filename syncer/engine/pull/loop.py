@@ -164,7 +164,7 @@ class Pull:
                 self._settle(walk, model, walk.part(part, counts), counts)
                 if isinstance(plan, ByKey):
                     self._said_if_absent(model, plan.field, part.value or "")
-            self._nothing_to_ask(model, asked, "PLEXUS_ACCOUNT_KEY" if isinstance(plan, ByKey) else "")
+            self._nothing_to_ask(model, asked, plan.needs if isinstance(plan, ByKey) else "")
         unfinished = plan.unfinished if isinstance(plan, Since | Listing) else None
         if unfinished:
             self._again(walk, model, unfinished, counts)

@@ -2,7 +2,7 @@
 
 .. code-block:: toml
 
-    [plexus.pull]
+    [REMOTE.pull]
     models = ["ScoreResult", "Task"]    # these, and those they are reached through
     exclude = ["ChatMessage"]
     accounts = ["lab", "plant"]         # by key
@@ -107,6 +107,16 @@ def narrowed(
             where={entry: where for entry, where in before.where.items() if entry not in here},
         )
     return found
+
+
+def entries_of(select: Mapping[str, Sequence[str] | str]) -> dict[str, Sequence[str] | str]:
+    """``select``, records by entry. Raises: UsageError for an entry by which no records are chosen."""
+    for entry in select:
+        if entry in (*_LISTS, "since") or not entry.isidentifier():
+            raise UsageError(
+                f"records cannot be selected by {entry!r}", hint="an entry is what [REMOTE.pull] has for records"
+            )
+    return dict(select)
 
 
 def entries(models: Mapping[str, Model]) -> tuple[str, ...]:

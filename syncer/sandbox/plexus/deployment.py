@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from syncer.adapters.plexus import naming
 from syncer.errors import UsageError
-from syncer.schema.model import Field, Kind, Model
+from syncer.schema.model import Field, Model
 
 _TYPE = re.compile(r"(\[?)(\w+)(\]?)(!?)")
-_KINDS = {kind.value: kind for kind in Kind if kind is not Kind.ENUM}
+_KINDS = {name: kind for kind, name in naming.SCALARS.items()}
 
 
 def deployed(

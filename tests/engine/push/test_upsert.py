@@ -57,7 +57,7 @@ def equal(ws: Workspace, sandbox: Sandbox, model: str) -> bool:
     """True when the file holds exactly the remote's records of a model, by their answers and keys."""
     ws.pull()
     key = ws.plexus.models[model].key
-    names = [f.name for f in ws.plexus.models[model].remote_fields if not f.as_json and f.kind != "AWSDateTime"]
+    names = [f.name for f in ws.plexus.models[model].remote_fields if not f.as_json and f.kind != "time"]
     ours = sorted((tuple(r[k] for k in key), [r[n] for n in names]) for r in ws.plexus.find(model))
     return ours == sorted((tuple(r[k] for k in key), [r.get(n) for n in names]) for r in sandbox.rows(model))
 

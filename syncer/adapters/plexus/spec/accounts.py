@@ -18,7 +18,7 @@ ACCOUNT = Model(
         server_time("updatedAt"),
     ),
     indexes=(Index("key"),),
-    pull=ByKey("key", setting="account_key"),
+    pull=ByKey("key", setting="account_key", needs="PLEXUS_ACCOUNT_KEY"),
     chosen=Chosen("accounts", ("key",)),
 )
 
