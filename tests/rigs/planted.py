@@ -97,17 +97,17 @@ BUGS = (
         "I6",
     ),
     Bug(
-        "a change leaves by no door",
+        "a change leaves without an outcome",
         "syncer.outbox.queue:leave",
         Drop("tx.must(_LEAVE, ...)"),
-        "tests/engine/push/test_push.py::test_mending_a_parked_record_sends_it",
+        "tests/engine/push/test_push.py::test_mending_a_rejected_record_sends_it",
         "I2",
     ),
     Bug(
         "a child is sent before its parent",
         "syncer.engine.push.claim:_Freezer._freeze",
         Drop("if change.op == Op.CREATE or field.name in change.fields: ..."),
-        "tests/engine/push/test_push.py::test_children_of_a_parked_parent_wait",
+        "tests/engine/push/test_push.py::test_children_of_a_rejected_parent_wait",
         "I7",
     ),
     Bug(
@@ -295,7 +295,7 @@ BUGS = (
     Bug(
         "due times are not in the file",
         "syncer.outbox.queue:settle",
-        Swap("due_at", "None"),
+        Swap("next_attempt_at", "None"),
         "tests/rigs/test_refusals.py::test_what_failed_waits_for_its_own_time_in_every_process",
         "I9",
     ),
@@ -337,7 +337,7 @@ BUGS = (
     Bug(
         "the backup shows the file after the upgrade",
         "syncer.store.migrate:upgrade",
-        Before("kept = ...", '_to_head(path, "full")'),
+        Before("kept = ...", '_to("head", path, "full")'),
         "tests/rigs/test_schemas.py::test_an_upgrade_takes_a_backup_and_keeps_every_row",
         "I20",
     ),
