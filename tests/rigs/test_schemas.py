@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,37 @@ def test_an_upgrade_that_fails_half_way_can_be_repeated(left: Left) -> None:
     del before["_remote_state"]
     assert contents(left.path, kept_as(before)) == kept_as(before)
     assert len(list(left.path.parent.glob("*.bak"))) == 2
+
+
+def test_an_older_backup_and_today_s_file_are_compared(left: Left, tmp_path: Path) -> None:
+    """After an upgrade its backup is restored: what only the upgraded file knows is listed, under whatever names [I20]."""
+    kept = migrate.upgrade(left.path)[2]
+    assert kept is not None
+    with Workspace.open(left.path) as ws:
+        ws.plexus.create("Account", {"name": "Late", "key": "late"})
+    told = Syncer(left.path, tmp_path)("db", "restore", str(kept), "--json").json
+    assert (told["not_compared"], told["needs_upgrade"]) == (None, True)
+    assert [(one["model"], one["op"]) for one in told["beyond"]["pending"]] == [("Account", "create")]
+    again = Syncer(left.path, tmp_path)("db", "restore", told["previous"], "--json").json
+    assert (again["not_compared"], again["beyond"]["pending"]) == (None, [])
+
+
+def test_a_damaged_older_file_is_read_under_its_own_names(left: Left, tmp_path: Path) -> None:
+    """What can be read of it is in a file of today's schema: every change, base, checkpoint and line of the ledger [I20]."""
+    write(left.path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    before = kept_as(contents(left.path))
+    with closing(sqlite3.connect(left.path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_conflict_record'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with left.path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    ended = Syncer(left.path, tmp_path)("db", "recover", str(left.path), "--into", str(tmp_path / "new.db"), "--json")
+    assert ended.json["skipped"] == {}
+    after = contents(tmp_path / "new.db", before)
+    assert {name: lines for name, lines in after.items() if name != "sqlite_stat1"} == {
+        name: lines for name, lines in before.items() if name != "sqlite_stat1"
+    }
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
