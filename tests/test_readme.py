@@ -30,7 +30,7 @@ def test_python_examples_run(tmp_path: Path) -> None:
             timeout=60,
         )
         assert (done.returncode, done.stderr) == (0, "")
-        assert re.search(r"^[1-9]\d* changes wait$", done.stdout, re.MULTILINE)
+        assert re.search(r"^[1-9]\d* changes are pending$", done.stdout, re.MULTILINE)
 
 
 def test_the_two_commands_come_first() -> None:

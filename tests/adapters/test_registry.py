@@ -202,7 +202,7 @@ def test_a_remote_that_is_gone_loses_nothing(path: Path, tales: Path, run: Run, 
     assert [change["op"] for change in json.loads(listed.stdout)] == ["create", "create"]
     assert '"Völva"' in run("outbox", "show", "2").stdout
     explained = json.loads(run("explain", "tales", "Tale", key, "--json").stdout)
-    assert "not-installed" in [why["because"] for why in explained["waiting"][0]["reasons"]]
+    assert "not-installed" in [why["because"] for why in explained["pending"][0]["reasons"]]
     assert "not installed: install the package tales-of-old" in run("status").stdout
     synced = run("sync")
     assert synced.returncode == 4
@@ -213,8 +213,8 @@ def test_a_remote_that_is_gone_loses_nothing(path: Path, tales: Path, run: Run, 
     monkeypatch.undo()
     with Workspace.open(path) as ws:
         assert not hasattr(ws, "tales")
-        assert ws.sync().remotes["tales"].waiting == 2
-        assert ws.status().closed
+        assert ws.sync().remotes["tales"].pending == 2
+        assert ws.status().consistent
     assert rows(path, "SELECT * FROM outbox") == before
 
 
