@@ -78,6 +78,8 @@ def check(app: App, remotes: tuple[str, ...], models: tuple[str, ...]) -> None:
     from syncer.adapters import registry
     from syncer.errors import SettingError
 
+    if not (remotes or models):
+        return  # every remote is meant: nothing can be wrong yet, and nobody need look for those of other packages
     chosen = registry.chosen(remotes)
     for name in chosen if remotes else ():
         missing = app.missing(name)

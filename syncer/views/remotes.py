@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from syncer.config import Setting
-from syncer.schema.model import Model
 from syncer.store.reader import Reader
+
+if TYPE_CHECKING:  # ``status`` describes no model, and must start fast
+    from syncer.schema.model import Model
 
 _THERE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_remote'"
 _ROWS = "SELECT remote, models, settings, package, module FROM _remote ORDER BY remote"

@@ -140,6 +140,18 @@ def test_short_commands_search_nothing(path: Path, tales: Path, arguments: tuple
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_push_with_nothing_to_send_searches_nothing(path: Path, tales: Path) -> None:
+    """Where nothing waits, a push of everything ends as fast as before."""
+    migrate.initialise(path)
+    code = (
+        "import sys\nfrom syncer.cli.main import run\ncode = run(['push'])\n"
+        "sys.exit(99 if 'importlib.metadata' in sys.modules else code)"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tales))), "SYNCER_DB": str(path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_program_for_a_built_in_remote_searches_nothing(path: Path) -> None:
     """A workspace that is opened, written to and asked to push to Plexus alone does not look for other packages."""
     code = (

@@ -113,16 +113,18 @@ def _nothing_waits(app: App, remotes: tuple[str, ...]) -> Report | None:
     from syncer.adapters import registry
     from syncer.engine.report import RemoteReport, Report
     from syncer.errors import DatabaseError
+    from syncer.views.remotes import remembered
 
     try:
         with app.reader() as reader:
             waiting = reader.one("SELECT 1 FROM outbox LIMIT 1")
+            others = () if remotes else remembered(reader)  # what was never used with this file has nothing to send
     except DatabaseError:
         return None  # the writing side makes the file, or knows better what is wrong with it
     if waiting is not None:
         return None
     report = Report()
-    for name in registry.chosen(remotes):
+    for name in registry.chosen(remotes or (*registry.BUILT_IN, *filter(registry.is_there, others))):
         missing = app.missing(name)
         notes = [f"not configured: set {listed(missing)}"] if missing else []
         report.remotes[name] = RemoteReport(name, skipped=bool(missing), notes=notes)
