@@ -130,10 +130,10 @@ def test_show_on_a_terminal(away: Syncer) -> None:
     assert "in conflict: k; keys that only one side changed are merged" in shown
     assert '"theirs": [' in shown
     gone = away.on_terminal("conflicts", "show", "item-1", env={"NO_COLOR": "1"}).out
-    assert "edited here, but gone on the remote" in gone
+    assert "edited here, but deleted on the remote" in gone
     assert "fields did not change" in gone
-    assert "make it there again" in gone
-    assert "have it back as it is there" in away.on_terminal("conflicts", "show", "item-2", env={"NO_COLOR": "1"}).out
+    assert "create it there again" in gone
+    assert "restore it as it is there" in away.on_terminal("conflicts", "show", "item-2", env={"NO_COLOR": "1"}).out
 
 
 def test_resolve(several: Syncer, sandbox: Sandbox, path: Path) -> None:
