@@ -68,13 +68,14 @@ def test_status_of_a_log_that_has_grown(filled: Syncer) -> None:
 
 
 def test_tables(filled: Syncer) -> None:
-    """Remotes' tables, then bookkeeping, then views, each with its rows."""
+    """Remotes' tables, then bookkeeping, then views, then what only the program needs, each with its rows."""
     found = filled("tables", "--json").json
     kinds = [table["kind"] for table in found]
-    assert kinds == sorted(kinds, key=[*registry.names(), "bookkeeping", "view"].index)
+    assert kinds == sorted(kinds, key=[*registry.names(), "bookkeeping", "view", "internal"].index)
     assert {"name": "plexus_item", "kind": "plexus", "rows": 3} in found
     assert {"name": "outbox", "kind": "bookkeeping", "rows": 4} in found
     assert {"name": "v_pending", "kind": "view", "rows": 4} in found
+    assert {"name": "_base", "kind": "internal", "rows": 0} in found
     assert "plexus_item                    plexus          3\n" in filled("tables").out
 
 

@@ -30,7 +30,8 @@ _INDEXES = """
 def tables(app: App) -> None:
     """List tables and views with their row counts.
 
-    The tables of each remote first, then the bookkeeping, then the views made for people.
+    The tables of each remote come first, then outbox, ledger, conflict and sync_run, then the views. Tables that only the
+    program needs come last; their names begin with _.
     """
     with app.reader() as reader:
         found = [
@@ -67,7 +68,7 @@ def schema(app: App, table: str | None) -> None:
 
 
 def _kinds(reader: Reader) -> list[tuple[str, str]]:
-    """(kind, name) of tables and views: each remote's, the bookkeeping, views."""
+    """(kind, name) of tables and views: each remote's, the bookkeeping, views, what only the program needs."""
     from syncer.adapters import registry
     from syncer.views.remotes import remembered
 
@@ -77,6 +78,8 @@ def _kinds(reader: Reader) -> list[tuple[str, str]]:
         for number, remote in enumerate(remotes):
             if name.startswith(f"{remote}_"):
                 return number, remote
+        if name.startswith("_") or name == "alembic_version":
+            return 1_002, "internal"
         return (1_001, "view") if type_ == "view" else (1_000, "bookkeeping")
 
     found = [(name, type_) for name, type_ in reader.all(_NAMES) if type_ != "view" or _works(reader, name)]
