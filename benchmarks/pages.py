@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks import record
-from syncer.adapters.plexus.adapter import Plexus, PlexusLine
+from syncer.adapters.plexus.adapter import Plexus, PlexusConnection
 from syncer.http.session import Answer
 
 
@@ -67,10 +67,10 @@ class CannedPlexus(Plexus):
         super().__init__(settings)
         self._pages = pages
 
-    def missing(self) -> list[str]:
+    def missing_settings(self) -> list[str]:
         """Nothing: no network is used."""
         return []
 
-    def line(self) -> PlexusLine:
+    def connect(self) -> PlexusConnection:
         """A connection that answers from the file."""
-        return PlexusLine(_Canned(self._pages), self._described)  # type: ignore[arg-type]
+        return PlexusConnection(_Canned(self._pages), self._deployed)  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One waiting write. ``body`` is the frozen wire text, None until the first attempt; it never changes under a key.
+    """One waiting write. ``body`` is the serialized wire text, None until the first attempt; it never changes under a key.
 
     ``state`` and ``attempted_at`` tell of the attempt before this one.
     """
@@ -83,7 +83,7 @@ DESCRIBED_ANEW = "described-anew"
 """Code of a receipt (LATER): the body names what this deployment lacks. It did not run and is to be made anew."""
 
 
-class Outcome(StrEnum):
+class ReceiptKind(StrEnum):
     """What became of one sent change."""
 
     ACKED = "acked"  # applied, now or earlier
@@ -105,7 +105,7 @@ class Receipt:
     """
 
     seq: int
-    outcome: Outcome
+    kind: ReceiptKind
     stored: Row | None = None
     code: str = ""
     reason: str = ""
@@ -116,7 +116,7 @@ class Receipt:
     most: int | None = None
 
 
-class Halt(StrEnum):
+class StopReason(StrEnum):
     """Why nothing more should be sent to this remote for now."""
 
     ACCESS = "access"  # 401, 403
@@ -125,7 +125,7 @@ class Halt(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class PushResult:
     """Receipts for every change of one batch.
 
     ``divisible``: the request as a whole was refused and nothing ran; send halves. ``halt`` and ``retry_after_s``: wait.
@@ -134,7 +134,7 @@ class Reply:
 
     receipts: tuple[Receipt, ...]
     divisible: bool = False
-    halt: Halt | None = None
+    halt: StopReason | None = None
     retry_after_s: float | None = None
     reason: str = ""
     elapsed_s: float = 0.0
@@ -142,7 +142,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PageRequest:
     """One page to be pulled: from which partition, at or after which cursor, following which token.
 
     ``parent``: the row whose children are asked for, where the plan goes by parents.
@@ -160,8 +160,9 @@ class Ask:
 class Page:
     """``rows``: stored values in the order of ``model.fields``, then ``extra``. ``token`` is None on the last page.
 
-    ``server_time``: the remote's clock when it answered, stored form, or None. ``made``: idempotency keys, by record key, of
-    records that carry the key of the create that made them; of records with the same one, the first is the one to keep.
+    ``server_time``: the remote's clock when it answered, stored form, or None. ``created_by_key``: idempotency keys, by
+    record key, of records that carry the key of the create that made them; of records with the same one, the first is the
+    one to keep.
     ``notes``: what people should read in the report.
     """
 
@@ -169,7 +170,7 @@ class Page:
     token: str | None = None
     server_time: str | None = None
     skipped: int = 0
-    made: Mapping[str, str] = field(default_factory=dict)
+    created_by_key: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -185,14 +186,14 @@ class Limits:
     fetch: int = 1
 
 
-class Line(Protocol):
+class Connection(Protocol):
     """One kept-alive connection to a remote, used by one thread at a time."""
 
-    def push(self, changes: Sequence[Change]) -> Reply:
-        """Send frozen changes in one request. Never raises for what a remote or network does."""
+    def push(self, changes: Sequence[Change]) -> PushResult:
+        """Send serialized changes in one request. Never raises for what a remote or network does."""
         ...
 
-    def page(self, ask: Ask) -> Page:
+    def page(self, request: PageRequest) -> Page:
         """One page. Raises: RemoteError."""
         ...
 
@@ -209,10 +210,10 @@ class Line(Protocol):
 
 
 @runtime_checkable
-class Seeker(Protocol):
-    """What a line may be able to do besides: find records by something else than their key."""
+class SupportsLookup(Protocol):
+    """What a connection may be able to do besides: find records by something else than their key."""
 
-    def seek(self, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
+    def lookup(self, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
         """For each of ``wanted`` (stored values by field name) the records that hold them all, in stored form.
 
         Raises: RemoteError.
@@ -220,22 +221,22 @@ class Seeker(Protocol):
         ...
 
 
-PLANNED = "planned-"
+PLACEHOLDER_PREFIX = "planned-"
 """How the ids begin that a plan uses in the place of those that the remote will give."""
 
 
 @runtime_checkable
-class Foretelling(Protocol):
+class SupportsPreview(Protocol):
     """What a remote may be besides: one that can tell something of its answers without being asked."""
 
-    def foretold(self, change: Change) -> Receipt:
-        """The receipt of a frozen change: of a refusal that is certain, else as if all went well."""
+    def preview(self, change: Change) -> Receipt:
+        """The receipt of a serialized change: of a refusal that is certain, else as if all went well."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """How one model of a deployment differs from its description; equal ones compare equal to ``Difference()``.
+class SchemaDifference:
+    """How one model of a deployment differs from its description; equal ones compare equal to ``SchemaDifference()``.
 
     ``unknown``: plain fields it has that are not described. ``absent``: described fields it lacks. ``unsent``: stamps it
     answers, but takes in no input. ``demanded``: fields not described that every create must carry. ``nowhere``: it has no
@@ -250,15 +251,15 @@ class Difference:
 
 
 @runtime_checkable
-class Varying(Protocol):
+class SupportsIntrospection(Protocol):
     """What a remote may be besides: one whose deployments differ. Its ``models`` change in place with what is learned."""
 
     @property
-    def differences(self) -> Mapping[str, Difference]:
+    def differences(self) -> Mapping[str, SchemaDifference]:
         """What is known of the deployment, by model; those that are as described are left out."""
         ...
 
-    def adapt(self, differences: Mapping[str, Difference]) -> None:
+    def adapt(self, differences: Mapping[str, SchemaDifference]) -> None:
         """Take up what was remembered."""
         ...
 
@@ -277,26 +278,26 @@ class Remote(Protocol):
     models: Mapping[str, Model]
     limits: Limits
 
-    def missing(self) -> Sequence[str]:
+    def missing_settings(self) -> Sequence[str]:
         """Environment names of the settings still needed before this remote can be used; empty when configured."""
         ...
 
-    def partitions(self) -> Mapping[str, Sequence[str]]:
+    def pull_sources(self) -> Mapping[str, Sequence[str]]:
         """Values of settings that pulls start from, by setting name (for example ``account_key``).
 
-        ``place`` is the address of the remote: marks made at another one say nothing here.
+        ``place`` is the address of the remote: checkpoints made at another one say nothing here.
         """
         ...
 
-    def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:
+    def serialize(self, change: Change, row: Row | None, base: Row | None) -> str:
         """The wire text of ``change``: what is sent for it, now and at every repeat."""
         ...
 
-    def sent(self, change: Change) -> Row:
-        """What a frozen change writes, in stored form, without the key."""
+    def written_fields(self, change: Change) -> Row:
+        """What a serialized change writes, in stored form, without the key."""
         ...
 
-    def line(self) -> Line:
+    def connect(self) -> Connection:
         """A new connection."""
         ...
 

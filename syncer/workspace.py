@@ -22,14 +22,14 @@ from syncer.engine.manage import Dropped
 from syncer.engine.plan.report import Plan, RemotePlan
 from syncer.engine.pull import selection
 from syncer.engine.pull.selection import Selection
-from syncer.engine.reconcile.resolve import Chosen
+from syncer.engine.reconcile.resolve import ResolvedConflict
 from syncer.engine.report import RemoteReport, Report, Watch, unwatched
-from syncer.engine.schema_drift import Deployment
+from syncer.engine.schema_drift import SchemaDrift
 from syncer.engine.sync import PATIENCE_S, Sync
 from syncer.engine.verify.report import Verification
-from syncer.engine.verify.run import Verifying
+from syncer.engine.verify.run import Verifier
 from syncer.merge import rules as merge_rules
-from syncer.merge.rules import Preferences
+from syncer.merge.rules import MergeRules
 from syncer.records.api import Records
 from syncer.redact import redacted
 from syncer.remote import Remote
@@ -59,7 +59,7 @@ class Insight:
 
     if TYPE_CHECKING:
 
-        def _rules(self, remotes: Sequence[str]) -> Mapping[str, Preferences]: ...
+        def _rules(self, remotes: Sequence[str]) -> Mapping[str, MergeRules]: ...
         def _narrowed(self, remotes: Remotes, **given: Any) -> Mapping[str, Selection]: ...
         def _known(self, models: Sequence[str] | None) -> Sequence[str] | None: ...
 
@@ -90,16 +90,16 @@ class Insight:
         with Reader(self.path) as reader:
             idle = not pull and reader.one(_ANYTHING) is None
         if idle:  # no copy is needed to see that
-            return Plan({name: RemotePlan(name, tuple(registry.missing(name, self.settings))) for name in chosen})
+            return Plan({name: RemotePlan(name, tuple(registry.missing_settings(name, self.settings))) for name in chosen})
         rules = self._rules(chosen)
-        from syncer.engine.plan.run import Planning
+        from syncer.engine.plan.run import Planner
         from syncer.store.maintenance import copied
 
         selections = self._narrowed(remotes, since=since, select=select, accounts=accounts, scorecards=scorecards)
         with copied(self.path) as database:
             for name in chosen:
                 _prepare(database, name)
-            work = Planning(database, self._models, rules, selections, watch, limit, full, allow_mass_delete)
+            work = Planner(database, self._models, rules, selections, watch, limit, full, allow_mass_delete)
             return work.run([registry.remote(name, self.settings) for name in chosen], push=push, pull=pull, only=only)
 
     def explain(self, *record: str | int) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Insight:
         return seen
 
     def _missing(self, remote: str) -> list[str]:
-        return registry.missing(remote, self.settings)
+        return registry.missing_settings(remote, self.settings)
 
 
 def _hidden(value: Any, secrets: tuple[str, ...]) -> Any:
@@ -157,7 +157,7 @@ class Workspace(Insight):
             migrate.initialise(self.path, durability=settings.durability)
         self.database = Database(self.path, durability=settings.durability)
         self.background = Background()
-        self._read_rules: dict[str, Preferences] = {}
+        self._read_rules: dict[str, MergeRules] = {}
         self._models = registry.Descriptions(self._remembered)
         self._records = {name: Records(self.database, registry.models(name), name) for name in registry.BUILT_IN}
 
@@ -301,7 +301,7 @@ class Workspace(Insight):
         there however much it is. Raises: SyncRunning, UsageError.
         """
         chosen = self._narrowed(remotes)
-        work = Verifying(self.database, watch, wait_s, self._rules(list(chosen)), chosen)
+        work = Verifier(self.database, watch, wait_s, self._rules(list(chosen)), chosen)
         only = self._known(models)
         return work.run(
             self._remotes(remotes), only=only, sample=sample, repair=repair, resend=resend, many_may_go=allow_mass_delete
@@ -321,7 +321,7 @@ class Workspace(Insight):
         }
         return selection.narrowed(configured, self._models, names, **given)
 
-    def _rules(self, remotes: Sequence[str]) -> Mapping[str, Preferences]:
+    def _rules(self, remotes: Sequence[str]) -> Mapping[str, MergeRules]:
         """By remote, who wins where both sides changed the same: ``[plexus.merge]`` of the file. Raises: SettingError."""
         path = self.settings.config_path
         for name in dict.fromkeys((*registry.BUILT_IN, *remotes)):
@@ -338,7 +338,7 @@ class Workspace(Insight):
         set: Mapping[str, Any] | None = None,
         remote: str | None = None,
         model: str | None = None,
-    ) -> Chosen:
+    ) -> ResolvedConflict:
         """Settle a conflict: of the record with this key, or of the change with this number.
 
         ``take``: whose value stands, "theirs", "ours" or "newest" (by the times of the edits; what they do not tell stays
@@ -402,7 +402,7 @@ class Workspace(Insight):
         """A remote as configured here, or as ``settings`` say, to look at it outside of any sync. Raises: SettingError."""
         _prepare(self.database, name)
         found = registry.remote(name, settings or self.settings)
-        Deployment(self.database, found).recall()
+        SchemaDrift(self.database, found).load()
         return found
 
     def _remotes(self, wanted: Remotes, settings: Settings | None = None) -> list[Any]:

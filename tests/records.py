@@ -59,7 +59,7 @@ _VALUES: dict[Kind, Any] = {
     Kind.TEXT: 'text "q" \u00fc \U0001f600\nline',
     Kind.INTEGER: 3,
     Kind.NUMBER: 0.25,
-    Kind.FLAG: True,
+    Kind.BOOLEAN: True,
     Kind.JSON: {"n": 1, "deep": [None, True, "ü"]},
     Kind.TIME: "2026-01-02T03:04:05.678Z",
 }

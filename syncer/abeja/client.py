@@ -22,7 +22,7 @@ from syncer.adapters.abeja.spec import FINAL_STATES, RUN, RUN_LOG_EVENT
 from syncer.engine.reconcile import apply as reconcile_apply
 from syncer.errors import InvalidInput, RemoteError, Unreachable
 from syncer.outbox import queue
-from syncer.outbox.queue import Standing
+from syncer.outbox.queue import ChangeStatus
 from syncer.records import rows
 from syncer.records.write import row_of
 from syncer.remote import Row, State
@@ -138,7 +138,7 @@ class APIClient(BaseAPIClient):
 
         def look(tx: Transaction) -> tuple[list[shapes.Run], str | None]:
             found, token = paging.runs(_look(tx, RUN), place, next_page_token, scan_forward)
-            stands = queue.of(tx, RUN, [row["run_id"] for row in found])
+            stands = queue.status_of(tx, RUN, [row["run_id"] for row in found])
             return [shapes.run(row, stands.get(row["run_id"])) for row in found], token
 
         entries, token = self._read(look)
@@ -202,12 +202,12 @@ class APIClient(BaseAPIClient):
             raise _not_cached(run_id)
         return shapes.run(row, stands)
 
-    def _local(self, run_id: str) -> tuple[Row | None, Standing | None]:
+    def _local(self, run_id: str) -> tuple[Row | None, ChangeStatus | None]:
         """The row that goes, or once went, by ``run_id``, and how its create stands."""
 
-        def look(tx: Transaction) -> tuple[Row | None, Standing | None]:
+        def look(tx: Transaction) -> tuple[Row | None, ChangeStatus | None]:
             row = row_of(tx, RUN, run_id)
-            return row, queue.of(tx, RUN, [row["run_id"]]).get(row["run_id"]) if row else None
+            return row, queue.status_of(tx, RUN, [row["run_id"]]).get(row["run_id"]) if row else None
 
         return self._read(look)
 

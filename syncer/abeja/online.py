@@ -41,18 +41,18 @@ class Online:
         without credentials, and for half a minute after nobody answered.
         """
         remote = self._remote(self._settings)
-        missing = remote.missing()
+        missing = remote.missing_settings()
         if missing or (self._not_before is not None and clock.stored_now() < self._not_before):
             why = f"{missing[0]} is not set" if missing else "it was not reachable a moment ago"
             raise Unreachable("ABEJA is not asked", why=why)
-        line = remote.line()
+        connection = remote.connect()
         try:
-            return line.fetch(RUN, {known["run_id"]: known})[known["run_id"]]
+            return connection.fetch(RUN, {known["run_id"]: known})[known["run_id"]]
         except Unreachable:
             self._not_before = clock.after(_PAUSE_S)
             raise
         finally:
-            line.close()
+            connection.close()
 
 
 def _with(settings: Settings, credential: Mapping[str, Any] | None, timeout_s: float) -> Settings:

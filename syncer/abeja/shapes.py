@@ -11,14 +11,14 @@ from typing import Any
 from syncer import ids
 from syncer.adapters.abeja.codec import USUAL_RETRIES
 from syncer.adapters.abeja.spec import RUN
-from syncer.outbox.queue import Standing
+from syncer.outbox.queue import ChangeStatus
 from syncer.remote import Row
 from syncer.schema.values import json_decoded, to_python
 
 Run = dict[str, Any]
 
 
-def run(row: Row, standing: Standing | None) -> Run:
+def run(row: Row, standing: ChangeStatus | None) -> Run:
     """A run. Beside the platform's keys it has ``sync``: how far it came on its way there.
 
     ``{"state": "synced" or that of the change ("pending", "sending", "ambiguous", "rejected"), "op_id": the change's key or

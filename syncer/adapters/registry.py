@@ -79,7 +79,7 @@ def remote(name: str, settings: Settings) -> Remote:
     return make(settings.remote(name, import_module(_ROOMS[name][2]).SETTINGS))
 
 
-def missing(name: str, settings: Settings) -> list[str]:
+def missing_settings(name: str, settings: Settings) -> list[str]:
     """Environment names of the settings that one remote still needs; empty when it is configured. Without its wire."""
     if name not in _ROOMS:
         return needed(settings.remote(name, declared(name)), declared(name))

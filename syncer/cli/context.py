@@ -94,7 +94,7 @@ class App:
         if not registry.is_there(remote):
             return []  # a remote of a package that is gone: no setting would help
         # The environment wins over the file, which need not be looked for when nothing is missing without it.
-        return registry.missing(remote, config.Settings(db="", environ=os.environ)) and registry.missing(
+        return registry.missing_settings(remote, config.Settings(db="", environ=os.environ)) and registry.missing_settings(
             remote, self.settings
         )
 

@@ -10,14 +10,14 @@ import traceback
 import click
 
 from syncer.cli.context import App
-from syncer.cli.output.escape import harmless, harmless_lines
+from syncer.cli.output.escape import escape_control, escape_control_lines
 from syncer.cli.output.text import say_json, styled
 from syncer.errors import SettingError, SyncerError, UsageError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells say
 
 
-def told(exc: BaseException, app: App) -> int:
+def report_error(exc: BaseException, app: App) -> int:
     """Say what happened; the exit code."""
     if isinstance(exc, BrokenPipeError):
         return _silent(app)
@@ -47,7 +47,7 @@ def _said(exc: BaseException, app: App) -> int:
         return INTERRUPTED
     error = worded(exc)
     if app.verbose:
-        sys.stderr.write(harmless_lines(app.hidden("".join(traceback.format_exception(exc)))))
+        sys.stderr.write(escape_control_lines(app.hidden("".join(traceback.format_exception(exc)))))
     _tell(error.sentence, error.hint, app)
     if app.json:
         facts = {name: value and app.hidden(value) for name, value in error.as_dict().items()}
@@ -58,9 +58,9 @@ def _said(exc: BaseException, app: App) -> int:
 
 def _tell(sentence: str, hint: str | None, app: App) -> None:
     name = styled("syncer:", "red", stream=sys.stderr)
-    sys.stderr.write(f"{name} {harmless(app.hidden(sentence))}\n")
+    sys.stderr.write(f"{name} {escape_control(app.hidden(sentence))}\n")
     if hint:
-        sys.stderr.write(f"  -> {harmless(app.hidden(hint))}\n")
+        sys.stderr.write(f"  -> {escape_control(app.hidden(hint))}\n")
 
 
 def worded(exc: BaseException) -> SyncerError:

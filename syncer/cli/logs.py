@@ -6,7 +6,7 @@ import logging
 import sys
 
 from syncer.cli.context import App
-from syncer.cli.output.escape import harmless_lines
+from syncer.cli.output.escape import escape_control_lines
 
 
 class _Safe(logging.Formatter):
@@ -15,7 +15,7 @@ class _Safe(logging.Formatter):
         self._app = app
 
     def format(self, record: logging.LogRecord) -> str:
-        return harmless_lines(self._app.hidden(super().format(record)))
+        return escape_control_lines(self._app.hidden(super().format(record)))
 
 
 def start(app: App) -> None:

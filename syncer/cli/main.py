@@ -88,9 +88,9 @@ def run(args: Sequence[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except BaseException as exc:  # noqa: BLE001 - the one boundary: every error becomes a sentence here
-        from syncer.cli.errors import told
+        from syncer.cli.errors import report_error
 
-        return told(exc, app)
+        return report_error(exc, app)
     return app.code
 
 

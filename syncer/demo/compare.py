@@ -101,7 +101,7 @@ def _local(described: Field, value: Any) -> Any:
         return None
     if described.as_json:
         return json.loads(value)
-    if described.kind is Kind.FLAG:
+    if described.kind is Kind.BOOLEAN:
         return bool(value)
     return _plain(described, value)
 

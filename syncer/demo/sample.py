@@ -119,9 +119,9 @@ class Week:
             # All that can go in one request does: how many there are must not depend on how fast this machine is.
             most = 1 if remote.limits.max_batch == 1 else _MANY
             remote.limits = replace(remote.limits, first_batch=most, max_batch=most, max_bytes=10**9, senders=1)
-            # Marks name the address they were made at, and this one's port is another every time.
-            settings = {name: values for name, values in remote.partitions().items() if name != "place"}
-            remote.partitions = lambda found=settings: found  # type: ignore[method-assign,misc]
+            # Checkpoints name the address they were made at, and this one's port is another every time.
+            settings = {name: values for name, values in remote.pull_sources().items() if name != "place"}
+            remote.pull_sources = lambda found=settings: found  # type: ignore[method-assign,misc]
         return Sync(self.workspace.database).run(remotes)
 
 

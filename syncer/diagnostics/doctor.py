@@ -19,14 +19,14 @@ from syncer.diagnostics import ledger
 from syncer.diagnostics import settings as diagnostics_settings
 from syncer.diagnostics.file import FAIL, OK, WARN, Finding, file_findings
 from syncer.diagnostics.library import library_findings
-from syncer.engine.schema_drift import Deployment, sentences
-from syncer.engine.verify.diff import unsound
-from syncer.engine.verify.repair import local_of
+from syncer.engine.schema_drift import SchemaDrift, sentences
+from syncer.engine.verify.diff import inconsistent
+from syncer.engine.verify.repair import local_states
 from syncer.errors import DatabaseError, RemoteError, RemoteRefused, SettingError
 from syncer.redact import redacted
-from syncer.remote import Ask, Remote, Varying
+from syncer.remote import PageRequest, Remote, SupportsIntrospection
 from syncer.schema.model import Model
-from syncer.schema.pull import Listing
+from syncer.schema.pull import FullList
 from syncer.store import hints
 from syncer.store.database import Database, Transaction
 from syncer.store.file import wal
@@ -191,9 +191,9 @@ def _unsound(tx: Transaction, models: Mapping[str, Model]) -> tuple[int, list[st
         last = ""
         while keys := [row[0] for row in tx.rows(_WAITING, (model.remote, model.name, last, _BLOCK))]:
             last = keys[-1]
-            for key, local in local_of(tx, model, keys).items():
+            for key, local in local_states(tx, model, keys).items():
                 looked += 1
-                if local.changes and unsound(model, key, local) is not None:
+                if local.changes and inconsistent(model, key, local) is not None:
                     odd.append(f"{model.name} {key}")
     return looked, odd
 
@@ -204,9 +204,9 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     for name in registry.names():
         try:
             values = diagnostics_settings.of_remote(settings, name)
-            missing = registry.missing(name, settings)
+            missing = registry.missing_settings(name, settings)
             if not missing:
-                registry.remote(name, settings).line().close()  # refuses addresses that credentials must not go to
+                registry.remote(name, settings).connect().close()  # refuses addresses that credentials must not go to
         except SettingError as exc:
             yield Finding("settings", name, FAIL, exc.sentence, exc.hint)
             continue
@@ -227,7 +227,7 @@ def _config_file(path: Path) -> Finding:
 
 def _remote(name: str, settings: Settings, database: Database | None) -> Iterator[Finding]:
     try:
-        if registry.missing(name, settings):
+        if registry.missing_settings(name, settings):
             return
         remote = registry.remote(name, settings)
         server_time = _greeted(remote, database)
@@ -242,29 +242,29 @@ def _remote(name: str, settings: Settings, database: Database | None) -> Iterato
     yield Finding("remote", f"{name} answers", OK, "reached, and the credentials are good")
     if server_time is not None:
         yield _clock(name, server_time)
-    if isinstance(remote, Varying):
+    if isinstance(remote, SupportsIntrospection):
         yield from _schema(name, remote)
 
 
 def _greeted(remote: Remote, database: Database | None) -> str | None:
     """The remote's time, after the cheapest question it answers. Raises: RemoteError."""
-    if isinstance(remote, Varying):
+    if isinstance(remote, SupportsIntrospection):
         if database is None:
             return remote.probe(list(remote.models))
-        deployment = Deployment(database, remote)
-        deployment.recall()
-        return deployment.look(list(remote.models))
+        drift = SchemaDrift(database, remote)
+        drift.load()
+        return drift.inspect(list(remote.models))
     model = next(iter(remote.models.values()))
-    line = remote.line()
+    connection = remote.connect()
     try:
-        return line.page(Ask(model, _partition(remote, model), limit=1)).server_time
+        return connection.page(PageRequest(model, _partition(remote, model), limit=1)).server_time
     finally:
-        line.close()
+        connection.close()
 
 
 def _partition(remote: Remote, model: Model) -> str:
     plan = model.pull
-    named = remote.partitions().get(plan.setting or "", ()) if isinstance(plan, Listing) else ()
+    named = remote.pull_sources().get(plan.setting or "", ()) if isinstance(plan, FullList) else ()
     return next(iter(named), _NO_ONE)
 
 
@@ -277,7 +277,7 @@ def _clock(name: str, server_time: str) -> Finding:
     return Finding("remote", f"{name} clock", OK, f"within {max(1, round(abs(ahead_s)))} s of the server's")
 
 
-def _schema(name: str, remote: Varying) -> Iterator[Finding]:
+def _schema(name: str, remote: SupportsIntrospection) -> Iterator[Finding]:
     described = registry.models(name)
     older = {model for model, found in remote.differences.items() if found.nowhere and described[model].legacy}
     if older:

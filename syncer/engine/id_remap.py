@@ -1,7 +1,7 @@
 """Another id for a record: the remote's own, or the one it had there before. Row, children, waiting changes and bookkeeping.
 
 Children whose parent has a local id are never sent before that id is known (they wait for the
-parent's create), so no frozen body can name it. A child whose own key holds the parent's id gets
+parent's create), so no serialized body can name it. A child whose own key holds the parent's id gets
 another key; its create may now meet a record the parent had before, so it becomes an upsert. A
 program may hold a local id for long and go on writing rows with it; such a row is put right before
 anything that names it is sent.
@@ -83,7 +83,7 @@ def _move(tx: Transaction, model: Model, field: Field, old: str, parent: str) ->
     if there is not None and create is not None:
         moved = queue.by_seq(tx, create.seq, {model.remote: {model.name: model}})
         if moved is not None:
-            take_over(tx, moved, bases.get(tx, model, new) or there)
+            convert_to_update(tx, moved, bases.get(tx, model, new) or there)
 
 
 def _made_upsert(tx: Transaction, model: Model, key: str, changes: Sequence[Change]) -> Change | None:
@@ -95,7 +95,7 @@ def _made_upsert(tx: Transaction, model: Model, key: str, changes: Sequence[Chan
     return create
 
 
-def mended(tx: Transaction, models: Mapping[str, Model], changes: Sequence[Change]) -> bool:
+def repaired(tx: Transaction, models: Mapping[str, Model], changes: Sequence[Change]) -> bool:
     """Let the rows of ``changes`` that were never made ready refer to their parents' ids of today; True if any did not."""
     fresh: dict[Model, list[str]] = {}
     for change in changes:
@@ -136,7 +136,7 @@ def offered(model: Model, row: Row) -> list[str]:
     ]
 
 
-def take_over(tx: Transaction, change: Change, record: Row) -> bool:
+def convert_to_update(tx: Transaction, change: Change, record: Row) -> bool:
     """Put an update in the place of the create ``change``, whose key is that of ``record``, the remote's.
 
     True when there is anything to send.
@@ -155,10 +155,10 @@ def take_over(tx: Transaction, change: Change, record: Row) -> bool:
     rows.put(tx, model, [rows.sql(model).as_tuple({**record, **{name: ours[name] for name in sorted(kept)}})])
     if fields:
         earlier = _as_last(others[-1]) if others else None
-        seq = queue.append(tx, model, key, Op.UPDATE, change.created_at, fields=fields, earlier=earlier)
-        queue.leave(tx, [change.seq], "superseded", by=seq, why=f"{_THERE}: sent as an update")
+        seq = queue.enqueue(tx, model, key, Op.UPDATE, change.created_at, fields=fields, earlier=earlier)
+        queue.move_to_ledger(tx, [change.seq], "superseded", by=seq, why=f"{_THERE}: sent as an update")
     else:
-        queue.leave(tx, [change.seq], "acked", why=_THERE)
+        queue.move_to_ledger(tx, [change.seq], "acked", why=_THERE)
     if fields or others:
         bases.put(tx, model, key, record)
     else:
@@ -166,8 +166,8 @@ def take_over(tx: Transaction, change: Change, record: Row) -> bool:
     return bool(fields)
 
 
-def _as_last(change: Change) -> queue.Last:
-    return queue.Last(
+def _as_last(change: Change) -> queue.Tail:
+    return queue.Tail(
         change.seq, change.op, change.state, frozenset(change.fields), change.body is not None, change.idem_key
     )
 
@@ -177,7 +177,7 @@ def _to_send(model: Model, given: Sequence[str], ours: Row, record: Row) -> list
     free = [f.name for f in model.fields if f.origin is Origin.CALLER and f.name not in model.key]
     fields = differing(model, ours, record, [name for name in free if name in given])
     if fields:
-        together = model.together(fields)
+        together = model.with_companions(fields)
         lacking = [name for name in free if name in together and name not in fields and record.get(name) is None]
         fields += [name for name in lacking if ours.get(name) is not None]
     return fields
@@ -187,7 +187,7 @@ def _deleted_since(tx: Transaction, change: Change, others: Sequence[Change], re
     """A delete waits behind the create: it is meant for the record that is there."""
     last = others[-1] if others else None
     if last is None:
-        queue.leave(tx, [change.seq], "acked", why=_THERE)
+        queue.move_to_ledger(tx, [change.seq], "acked", why=_THERE)
         return
     bases.put(tx, change.model, change.key, record)
-    queue.leave(tx, [change.seq], "superseded", by=last.seq, why=_THERE)
+    queue.move_to_ledger(tx, [change.seq], "superseded", by=last.seq, why=_THERE)

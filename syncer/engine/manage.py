@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from syncer.engine.reconcile.rebase import rebase_row, send_anew
-from syncer.engine.reconcile.resolve import TAKES, Chosen, decide, located
+from syncer.engine.reconcile.rebase import rebase_row, requeue
+from syncer.engine.reconcile.resolve import TAKES, ResolvedConflict, decide, located
 from syncer.errors import RecordNotFound, UsageError
 from syncer.merge import conflicts
 from syncer.outbox import queue
@@ -44,11 +44,11 @@ def _retry(tx: Transaction, change: Change) -> Sequence[int]:
     if change.state is State.SENDING:
         raise UsageError(f"change {change.seq} is being sent", record=change.record, hint="wait for the sync to end")
     if change.state is State.AMBIGUOUS:
-        queue.settle(tx, change.seq, State.AMBIGUOUS, code="retried", reason="tried again by hand")
+        queue.set_state(tx, change.seq, State.AMBIGUOUS, code="retried", reason="tried again by hand")
         return [change.seq]
     if change.state is State.CONFLICT:
         return decide(tx, change.model, change.key, "ours").seqs[:1]
-    return [send_anew(tx, change)]
+    return [requeue(tx, change)]
 
 
 def resolve(
@@ -60,7 +60,7 @@ def resolve(
     given: Mapping[str, Any] | None = None,
     remote: str | None = None,
     model: str | None = None,
-) -> Chosen:
+) -> ResolvedConflict:
     """Settle the conflict of the record with key ``name``, or of the change with that number.
 
     ``take``: whose value stands, one of :data:`syncer.engine.reconcile.resolve.TAKES`; ``given``: values of single fields.
@@ -94,7 +94,7 @@ def _drop(tx: Transaction, models: Models, change: Change) -> Dropped:
     lost = change.op != Op.DELETE and any(
         one.field is None and one.theirs is None for one in conflicts.open_of(tx, change.model, change.key)
     )
-    queue.leave(tx, [c.seq for c in gone], "discarded", why="dropped by hand")
+    queue.move_to_ledger(tx, [c.seq for c in gone], "discarded", why="dropped by hand")
     if any(c.state is State.CONFLICT for c in gone):
         conflicts.resolve(tx, change.model, change.key, "theirs")
     base = bases.get(tx, change.model, change.key)

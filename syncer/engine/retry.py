@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from syncer import clock
 from syncer.errors import RemoteRefused, Unreachable
-from syncer.remote import Ask, Line, Page, Row, Seeker
+from syncer.remote import Connection, Page, PageRequest, Row, SupportsLookup
 from syncer.schema.model import Model
 
 T = TypeVar("T")
@@ -19,40 +19,44 @@ T = TypeVar("T")
 TRIES = 8
 
 
-class Asking:
+class RetryingConnection:
     """A line whose questions are repeated while the remote is there but gives no usable answer."""
 
-    def __init__(self, line: Line, random: Random, *, patience_s: float) -> None:
-        self._line = line
+    def __init__(self, connection: Connection, random: Random, *, patience_s: float) -> None:
+        self._connection = connection
         self._random = random
         self._patience_s = patience_s
         self._list: tuple[object, ...] = ()
         self._led: dict[int, int] = {}
         """Of the list being walked: by the hash of a page's token, that of the page that named it."""
 
-    def page(self, ask: Ask) -> Page:
+    def page(self, request: PageRequest) -> Page:
         """One page. Raises: RemoteError, also for a list whose pages lead in a circle: it would never end."""
-        page = self._repeated(lambda: self._line.page(ask))
-        if ask.token is None or self._list != (ask.model.name, ask.partition, ask.cursor):
-            self._list, self._led = (ask.model.name, ask.partition, ask.cursor), {}
+        page = self._repeated(lambda: self._connection.page(request))
+        if request.token is None or self._list != (request.model.name, request.partition, request.cursor):
+            self._list, self._led = (request.model.name, request.partition, request.cursor), {}
         if page.token is not None:
-            came_from = self._led.setdefault(hash(page.token), hash(ask.token))
-            if came_from != hash(ask.token) or page.token == ask.token:
-                raise RemoteRefused(f"the list of {ask.model.name} leads back to a page that was read already")
+            came_from = self._led.setdefault(hash(page.token), hash(request.token))
+            if came_from != hash(request.token) or page.token == request.token:
+                raise RemoteRefused(f"the list of {request.model.name} leads back to a page that was read already")
         return page
 
     def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
         """Records by key text, ``known`` being our rows of them. Raises: RemoteError."""
-        return self._repeated(lambda: self._line.fetch(model, known))
+        return self._repeated(lambda: self._connection.fetch(model, known))
 
-    def seek(self, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
-        """Records by what they hold; none from a line that cannot seek. Raises: RemoteError."""
-        line = self._line
-        return self._repeated(lambda: line.seek(model, wanted)) if isinstance(line, Seeker) else [[] for _ in wanted]
+    def lookup(self, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
+        """Records by what they hold; none from a connection that cannot look them up. Raises: RemoteError."""
+        connection = self._connection
+        return (
+            self._repeated(lambda: connection.lookup(model, wanted))
+            if isinstance(connection, SupportsLookup)
+            else [[] for _ in wanted]
+        )
 
     def close(self) -> None:
         """Let the connection go."""
-        self._line.close()
+        self._connection.close()
 
     def _repeated(self, question: Callable[[], T]) -> T:
         waited_s = 0.0

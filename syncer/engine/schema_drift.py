@@ -20,7 +20,7 @@ from syncer.engine.report import RemoteReport
 from syncer.errors import RemoteError
 from syncer.install import upgrade_hint
 from syncer.outbox.queue import SENDABLE, names
-from syncer.remote import FIELD_NOT_DEPLOYED, NOT_DEPLOYED, Change, Difference, Receipt, Remote, Varying
+from syncer.remote import FIELD_NOT_DEPLOYED, NOT_DEPLOYED, Change, Receipt, Remote, SchemaDifference, SupportsIntrospection
 from syncer.schema.model import Model
 from syncer.store.database import Database, Statement, Transaction
 from syncer.store.schema import OUTBOX, SCHEMA_DRIFT
@@ -29,23 +29,25 @@ _FRESH_S = 86_400.0
 _LOG = logging.getLogger(__name__)
 
 
-class Deployment:
+class SchemaDrift:
     """The deployment that a run talks to. Does nothing for remotes that are the same everywhere."""
 
     def __init__(self, database: Database, remote: Remote) -> None:
         self._database = database
         self._remote = remote
-        self._place = next(iter(remote.partitions().get("place", ())), "") if isinstance(remote, Varying) else ""
-        self._before: dict[str, Difference] = {}
+        self._endpoint = (
+            next(iter(remote.pull_sources().get("place", ())), "") if isinstance(remote, SupportsIntrospection) else ""
+        )
+        self._before: dict[str, SchemaDifference] = {}
         self._seen_at: str | None = None
         self._learned: set[str] = set()
 
-    def recall(self) -> None:
+    def load(self) -> None:
         """Let the remote know what was found before."""
         remote = self._remote
-        if not isinstance(remote, Varying):
+        if not isinstance(remote, SupportsIntrospection):
             return
-        self._before, self._seen_at = self._database.read(lambda tx: known_differences(tx, remote.name, self._place))
+        self._before, self._seen_at = self._database.read(lambda tx: known_differences(tx, remote.name, self._endpoint))
         remote.adapt(self._before)
         if self._database.read(lambda tx: _fitting(tx, remote)):  # it was another deployment that had no place for them
             self._database.write(lambda tx: ask_again(tx, remote.name, _fitting(tx, remote)))
@@ -54,24 +56,26 @@ class Deployment:
         """Look anew at what was found long ago, if that can be done now."""
         if self._seen_at is not None and self._seen_at < clock.after(-_FRESH_S):
             try:
-                self.look(list(self._before))
+                self.inspect(list(self._before))
             except RemoteError as exc:
                 _LOG.info("%s: %s", self._remote.name, exc.sentence)
 
-    def look(self, models: Sequence[str]) -> str | None:
+    def inspect(self, models: Sequence[str]) -> str | None:
         """Compare ``models`` with the deployment now, and remember it; the server's time. Raises: RemoteError."""
         remote = self._remote
-        if not isinstance(remote, Varying):
+        if not isinstance(remote, SupportsIntrospection):
             return None
         server_time = remote.probe(models)
         self._seen_at = None
-        self.remember()
+        self.save()
         return server_time
 
-    def remember(self) -> None:
+    def save(self) -> None:
         """Keep what the remote has learned. What waited for a field or model that is there now is due at once."""
         remote = self._remote
-        if not isinstance(remote, Varying) or (self._seen_at is not None and dict(remote.differences) == self._before):
+        if not isinstance(remote, SupportsIntrospection) or (
+            self._seen_at is not None and dict(remote.differences) == self._before
+        ):
             return
         found = dict(remote.differences)
         if not found and not self._before:
@@ -79,19 +83,21 @@ class Deployment:
         changed = {name for name in {*found, *self._before} if found.get(name) != self._before.get(name)}
         self._learned |= changed
 
-        there_now = {name for name, was in self._before.items() if was.nowhere and not found.get(name, Difference()).nowhere}
+        there_now = {
+            name for name, was in self._before.items() if was.nowhere and not found.get(name, SchemaDifference()).nowhere
+        }
 
         def keep(tx: Transaction) -> None:
-            remember(tx, remote.name, self._place, found, clock.stored_now())
+            save_differences(tx, remote.name, self._endpoint, found, clock.stored_now())
             ask_again(tx, remote.name, there_now | _fitting(tx, remote))
 
         self._database.write(keep)
         self._before, self._seen_at = found, clock.stored_now()
 
-    def tell(self, report: RemoteReport) -> None:
+    def report(self, report: RemoteReport) -> None:
         """Say in ``report``, once, which fields stay here, and what this run found out."""
         remote = self._remote
-        if not isinstance(remote, Varying) or not (remote.differences or self._learned):
+        if not isinstance(remote, SupportsIntrospection) or not (remote.differences or self._learned):
             return
         kept = self._database.read(lambda tx: kept_fields(tx, remote.name))
         report.unsupported += sum(n for n, _ in kept.values())
@@ -110,7 +116,7 @@ def _fitting(tx: Transaction, remote: Remote) -> set[str]:
 
 
 def sentences(
-    remote: str, differences: Mapping[str, Difference], without: Container[str] = ()
+    remote: str, differences: Mapping[str, SchemaDifference], without: Container[str] = ()
 ) -> list[tuple[str, str | None]]:
     """What the differences of a deployment mean for people, and what to do about it; fields ``without`` are left out."""
     named = {
@@ -145,31 +151,33 @@ _BY_FIELD = ("unknown", "absent", "unsent", "demanded")
 _WHOLE = "nowhere"
 
 
-def known_differences(tx: Transaction, remote: str, place: str) -> tuple[dict[str, Difference], str | None]:
-    """What is remembered of the deployment at ``place``, by model, and when the oldest of it was seen."""
+def known_differences(tx: Transaction, remote: str, endpoint: str) -> tuple[dict[str, SchemaDifference], str | None]:
+    """What is remembered of the deployment at ``endpoint``, by model, and when the oldest of it was seen."""
     found: dict[str, dict[str, list[str]]] = {}
     oldest: str | None = None
-    for model, field, kind, seen_at in tx.all(_KNOWN, (remote, place)):
+    for model, field, kind, seen_at in tx.all(_KNOWN, (remote, endpoint)):
         found.setdefault(model, {}).setdefault(kind, []).append(field)
         oldest = seen_at if oldest is None else min(oldest, seen_at)
     return {model: _difference(kinds) for model, kinds in found.items()}, oldest
 
 
-def _difference(kinds: Mapping[str, Iterable[str]]) -> Difference:
-    return Difference(**{kind: tuple(kinds.get(kind, ())) for kind in _BY_FIELD}, nowhere=_WHOLE in kinds)
+def _difference(kinds: Mapping[str, Iterable[str]]) -> SchemaDifference:
+    return SchemaDifference(**{kind: tuple(kinds.get(kind, ())) for kind in _BY_FIELD}, nowhere=_WHOLE in kinds)
 
 
-def remember(tx: Transaction, remote: str, place: str, differences: Mapping[str, Difference], seen_at: str) -> None:
-    """Let ``differences`` be all that is known of the deployment at ``place``."""
-    tx.run(_FORGET, (remote, place))
+def save_differences(
+    tx: Transaction, remote: str, endpoint: str, differences: Mapping[str, SchemaDifference], seen_at: str
+) -> None:
+    """Let ``differences`` be all that is known of the deployment at ``endpoint``."""
+    tx.run(_FORGET, (remote, endpoint))
     rows = [(model, field, kind) for model, found in differences.items() for field, kind in _findings(found)]
     named = [
-        {"model": m, "field": f, "kind": k, "remote": remote, "endpoint": place, "seen_at": seen_at} for m, f, k in rows
+        {"model": m, "field": f, "kind": k, "remote": remote, "endpoint": endpoint, "seen_at": seen_at} for m, f, k in rows
     ]
     tx.many(_ADD, [_ADD.ordered(row) for row in named])
 
 
-def _findings(found: Difference) -> list[tuple[str, str]]:
+def _findings(found: SchemaDifference) -> list[tuple[str, str]]:
     listed = [(field, kind) for kind in _BY_FIELD for field in getattr(found, kind)]
     return [*listed, ("", _WHOLE)] if found.nowhere else listed
 
@@ -205,13 +213,13 @@ _KEPT_FIELDS = Statement(
 )
 
 
-def told(tx: Transaction, remote: str, models: Iterable[str], now: str) -> set[str]:
+def recently_unsupported(tx: Transaction, remote: str, models: Iterable[str], now: str) -> set[str]:
     """Those of ``models`` that the deployment was found to lack, asking again being too early."""
     wanted = {"remote": remote, "models": json.dumps(list(models)), "now": now}
     return {row[0] for row in tx.all(_TOLD, wanted)}
 
 
-def counted(tx: Transaction, remote: str, models: Iterable[str]) -> dict[str, int]:
+def count_waiting(tx: Transaction, remote: str, models: Iterable[str]) -> dict[str, int]:
     """How many changes wait for each of ``models``; those with none are absent."""
     found = tx.all(_COUNTED, {"remote": remote, "models": json.dumps(list(models))})
     return {str(model): int(n) for model, n in found}
@@ -236,7 +244,7 @@ def kept_fields(tx: Transaction, remote: str) -> dict[str, tuple[int, dict[str, 
 def known_unsupported(tx: Transaction, name: str, models: Mapping[str, Model]) -> set[str]:
     """The models of a remote that its deployment was found to lack lately, and those that make no sense without them."""
     legacy = [model.name for model in models.values() if model.legacy]
-    return _with_children(models, told(tx, name, legacy, clock.stored_now())) if legacy else set()
+    return _with_children(models, recently_unsupported(tx, name, legacy, clock.stored_now())) if legacy else set()
 
 
 def _with_children(models: Mapping[str, Model], lacked: set[str]) -> set[str]:
@@ -247,7 +255,7 @@ def _with_children(models: Mapping[str, Model], lacked: set[str]) -> set[str]:
     return found
 
 
-class Lacking:
+class UnsupportedModels:
     """The models one push leaves alone. ``only``: the models it was asked for by name; of these it asks the remote anew."""
 
     def __init__(self, database: Database, remote: Remote, only: Sequence[str] | None) -> None:
@@ -264,15 +272,15 @@ class Lacking:
         if said:
             self._models = _with_children(self._remote.models, self._models | said)
 
-    def others(self) -> Sequence[str] | None:
+    def sendable(self) -> Sequence[str] | None:
         """The models whose changes may be sent; None for all."""
         if not self._models:
             return self._only
         return [name for name in self._only or self._remote.models if name not in self._models]
 
-    def tell(self, report: RemoteReport) -> None:
+    def report(self, report: RemoteReport) -> None:
         """Say in ``report`` what stays here, in one note."""
-        found = self._database.read(lambda tx: counted(tx, self._remote.name, self._models)) if self._models else {}
+        found = self._database.read(lambda tx: count_waiting(tx, self._remote.name, self._models)) if self._models else {}
         report.unsupported = sum(found.values())
         if found:
             many = ", ".join(f"{model} ({n:,})" for model, n in found.items())

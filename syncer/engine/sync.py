@@ -12,13 +12,13 @@ from syncer.engine.lease import Lease
 from syncer.engine.pull.loop import Pull
 from syncer.engine.pull.selection import EVERYTHING, Selection
 from syncer.engine.push.loop import Push
-from syncer.engine.push.sample import Sent
+from syncer.engine.push.sample import AckedSample
 from syncer.engine.reconcile.diverged import ASK
 from syncer.engine.report import RemoteReport, Report, Watch, unwatched
-from syncer.engine.schema_drift import Deployment
-from syncer.engine.verify.spot_check import recheck
+from syncer.engine.schema_drift import SchemaDrift
+from syncer.engine.verify.spot_check import spot_check
 from syncer.errors import RemoteError, SyncRunning, Unreachable
-from syncer.merge.rules import Preferences
+from syncer.merge.rules import MergeRules
 from syncer.outbox import stats
 from syncer.remote import Remote
 from syncer.store.database import Database, Transaction
@@ -41,7 +41,7 @@ class Sync:
         watch: Watch = unwatched,
         wait_s: float = PATIENCE_S,
         limit: int | None = None,
-        rules: Mapping[str, Preferences] | None = None,
+        rules: Mapping[str, MergeRules] | None = None,
         selections: Mapping[str, Selection] | None = None,
         many_may_go: bool = False,
     ) -> None:
@@ -72,7 +72,7 @@ class Sync:
         elsewhere: list[SyncRunning] = []
         for remote in remotes:
             part = report.remotes[remote.name] = RemoteReport(remote.name)
-            missing = remote.missing()
+            missing = remote.missing_settings()
             if missing:
                 part.skipped = True
                 part.notes.append(f"not configured: set {' and '.join(missing)}")
@@ -89,14 +89,14 @@ class Sync:
     def _one(
         self, remote: Remote, part: RemoteReport, push: bool, pull: bool, full: bool, only: Sequence[str] | None, check: bool
     ) -> None:
-        sent: list[Sent] = []
-        deployment = Deployment(self._database, remote)
+        sample: list[AckedSample] = []
+        drift = SchemaDrift(self._database, remote)
         lease = leases.acquire(self._database, remote.name)
         try:
-            deployment.recall()
-            deployment.refresh()
+            drift.load()
+            drift.refresh()
             if push:
-                self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease, only, sent))
+                self._noted(remote, part, lease, "push", lambda: self._push(remote, part, lease, only, sample))
             if pull and part.stopped is None and not self._held(remote, part):
                 work = Pull(
                     self._database,
@@ -114,10 +114,10 @@ class Sync:
                 )
                 self._noted(remote, part, lease, "pull", work.run)
                 if check and part.stopped is None:
-                    for one in sent:
-                        recheck(self._database, remote, one, part)
-            deployment.remember()
-            deployment.tell(part)
+                    for one in sample:
+                        spot_check(self._database, remote, one, part)
+            drift.save()
+            drift.report(part)
         finally:
             with self._database.transaction() as tx:
                 lease.release(tx)
@@ -134,7 +134,9 @@ class Sync:
         clock.sleep(delay_s)
         return False
 
-    def _push(self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None, sent: list[Sent]) -> None:
+    def _push(
+        self, remote: Remote, part: RemoteReport, lease: Lease, only: Sequence[str] | None, sample: list[AckedSample]
+    ) -> None:
         total = self._database.read(lambda tx: stats.count(tx, remote.name))
         push = Push(
             self._database,
@@ -150,7 +152,7 @@ class Sync:
         )
         push.run()
         if push.sent.total:
-            sent.append(push.sent)
+            sample.append(push.sent)
 
     def _noted(self, remote: Remote, part: RemoteReport, lease: Lease, kind: str, work: Callable[[], None]) -> None:
         started_at = clock.stored_now()

@@ -27,7 +27,7 @@ _VALIDATION = re.compile(
 )
 
 
-class Meaning(Enum):
+class ErrorKind(Enum):
     """What one GraphQL error says of the field it belongs to."""
 
     CONDITION = "condition"  # a precondition failed: nothing applied
@@ -47,26 +47,26 @@ class GraphError:
     path: tuple[str | int, ...] = ()
 
     @property
-    def meaning(self) -> Meaning:
+    def error_kind(self) -> ErrorKind:
         """Judge by errorType first, by message where it is absent."""
         kind, message = self.kind.lower(), self.message.lower()
         both = f"{kind} {message}"
         if "conditionalcheckfailed" in kind:
-            return Meaning.CONDITION
+            return ErrorKind.CONDITION
         if _any(_THROTTLED, kind):
-            return Meaning.THROTTLED
+            return ErrorKind.THROTTLED
         if _any(_TOO_BIG, both):
-            return Meaning.TOO_BIG
+            return ErrorKind.TOO_BIG
         if kind in ("unauthorized", "unauthorizedexception"):
-            return Meaning.DENIED
+            return ErrorKind.DENIED
         if kind.startswith("dynamodb:"):
-            return Meaning.UNKNOWN if _any(_UNKNOWN, kind) or _FAILED_INSIDE.search(message) else Meaning.REFUSED
+            return ErrorKind.UNKNOWN if _any(_UNKNOWN, kind) or _FAILED_INSIDE.search(message) else ErrorKind.REFUSED
         # Before the words that anybody's text may hold: a validation error quotes the value that it refuses.
         if _VALIDATION.search(self.message) or "composite sort key" in message:
-            return Meaning.REFUSED
+            return ErrorKind.REFUSED
         if not kind and _any(_THROTTLED, message):
-            return Meaning.THROTTLED
-        return Meaning.UNKNOWN if _any(_UNKNOWN, both) else Meaning.REFUSED
+            return ErrorKind.THROTTLED
+        return ErrorKind.UNKNOWN if _any(_UNKNOWN, both) else ErrorKind.REFUSED
 
     @property
     def in_answer(self) -> bool:

@@ -20,13 +20,13 @@ from typing import Any
 
 from syncer import clock
 from syncer.http.session import Answer
-from syncer.remote import Outcome, Reply
+from syncer.remote import PushResult, ReceiptKind
 
 LONGEST_S = 30 * 86_400.0
-"""Nobody means more; a remote that says so must not park a change for ever, nor beyond what a calendar holds."""
+"""Nobody means more; a remote that says so must not reject a change for ever, nor beyond what a calendar holds."""
 
 
-class Verdict(Enum):
+class StatusClass(Enum):
     """What an HTTP status says."""
 
     ANSWERED = "answered"
@@ -38,21 +38,21 @@ class Verdict(Enum):
     UNKNOWN = "unknown"  # may be applied
 
 
-def verdict(status: int) -> Verdict:
+def status_class(status: int) -> StatusClass:
     """Judge ``status``."""
     if 200 <= status < 300:
-        return Verdict.ANSWERED
+        return StatusClass.ANSWERED
     if status in (401, 403):
-        return Verdict.ACCESS
+        return StatusClass.ACCESS
     if status == 429:
-        return Verdict.THROTTLED
+        return StatusClass.THROTTLED
     if status == 413:
-        return Verdict.TOO_LARGE
+        return StatusClass.TOO_LARGE
     if status >= 500 or status == 408 or status < 200:
-        return Verdict.UNKNOWN
+        return StatusClass.UNKNOWN
     if status < 400 or status in (404, 405, 410):
-        return Verdict.WRONG_PLACE
-    return Verdict.MALFORMED
+        return StatusClass.WRONG_PLACE
+    return StatusClass.MALFORMED
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -160,12 +160,14 @@ def request_id(headers: Mapping[str, str]) -> str:
     return ""
 
 
-def identified(reply: Reply, answer: Answer) -> Reply:
-    """``reply`` with the id of the request in those receipts that somebody may ask about: all but acknowledged ones."""
-    if all(receipt.outcome is Outcome.ACKED for receipt in reply.receipts):
-        return reply
+def identified(result: PushResult, answer: Answer) -> PushResult:
+    """``result`` with the id of the request in those receipts that somebody may ask about: all but acknowledged ones."""
+    if all(receipt.kind is ReceiptKind.ACKED for receipt in result.receipts):
+        return result
     found = request_id(answer.headers)
     if not found:
-        return reply
-    named = tuple(r if r.request_id or r.outcome is Outcome.ACKED else replace(r, request_id=found) for r in reply.receipts)
-    return replace(reply, receipts=named)
+        return result
+    named = tuple(
+        r if r.request_id or r.kind is ReceiptKind.ACKED else replace(r, request_id=found) for r in result.receipts
+    )
+    return replace(result, receipts=named)

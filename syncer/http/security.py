@@ -77,7 +77,7 @@ _SHORTEST = 6  # what is shorter stands in innocent text by chance
 _HIDDEN = b"***"
 
 
-class Hider:
+class SecretFilter:
     """Takes ``secrets`` out of answers, however a server, a gateway or a JSON library on the way has spelled them."""
 
     __slots__ = ("_patterns",)

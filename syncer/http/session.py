@@ -29,7 +29,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from syncer import failpoints
 from syncer.http.errors import NotSent, ReplyLost
-from syncer.http.security import Hider, ca_bundle, checked_secret, checked_url
+from syncer.http.security import SecretFilter, ca_bundle, checked_secret, checked_url
 from syncer.redact import redacted
 
 WHOLE_IN_READS = 3.0
@@ -157,7 +157,7 @@ class _Straight(requests.Session):
         """Nowhere."""
 
 
-_under_way: ContextVar[Hider | None] = ContextVar("syncer_under_way", default=None)
+_under_way: ContextVar[SecretFilter | None] = ContextVar("syncer_under_way", default=None)
 
 
 class _Discreet(logging.Filter):
@@ -165,9 +165,9 @@ class _Discreet(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Always True; credentials are out of it then."""
-        hider = _under_way.get()
-        if hider is not None:
-            record.msg, record.args, record.exc_info = hider.hidden_text(record.getMessage()), (), None
+        secrets = _under_way.get()
+        if secrets is not None:
+            record.msg, record.args, record.exc_info = secrets.hidden_text(record.getMessage()), (), None
         return True
 
 
@@ -197,7 +197,7 @@ class Session:
             self._session.proxies.update(get_environ_proxies(url))
         self._session.trust_env = False
         self._session.headers.update(headers)
-        self._hider = Hider(
+        self._secrets = SecretFilter(
             checked_secret("the credential", value) for name, value in headers.items() if name.lower() in _CREDENTIALS
         )
         # Called when the head of an answer is there and its body is not read.
@@ -233,7 +233,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         start = time.perf_counter()
-        mark = _under_way.set(self._hider)
+        mark = _under_way.set(self._secrets)
         try:
             answer = self._asked(method, path, body, query, headers or {}, start)
         finally:
@@ -269,11 +269,11 @@ class Session:
         except ReplyLost as exc:
             return exc
         said = {
-            name: self._hider.hidden(value.encode("latin-1", "replace")).decode("latin-1")
+            name: self._secrets.hidden(value.encode("latin-1", "replace")).decode("latin-1")
             for name, value in response.headers.items()
         }
         elapsed_s = time.perf_counter() - start
-        return Answer(response.status_code, self._hider.hidden(content), CaseInsensitiveDict(said), elapsed_s)
+        return Answer(response.status_code, self._secrets.hidden(content), CaseInsensitiveDict(said), elapsed_s)
 
     def _whole(self, response: requests.Response) -> bytes:
         """The body. Raises: ReplyLost for what never becomes one: too long, or only the promise of an answer (1xx)."""
@@ -306,7 +306,7 @@ class Session:
             return f"no answer within {self._timeout_s[1]:g} s"
         if isinstance(exc, requests.ConnectTimeout):
             return f"no connection within {self._timeout_s[0]:g} s"
-        return redacted(self._hider.hidden_text(f"{type(exc).__name__}: {text}"))[:300]
+        return redacted(self._secrets.hidden_text(f"{type(exc).__name__}: {text}"))[:300]
 
 
 _NEVER_SENT = (

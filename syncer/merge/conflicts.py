@@ -1,4 +1,4 @@
-"""Clashes with every value they were found with: those that wait for a person, and those that are settled."""
+"""Conflicts with every value they were found with: those that wait for a person, and those that are settled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from syncer import clock
-from syncer.merge.three_way import Clash
+from syncer.merge.three_way import FieldConflict
 from syncer.schema.model import Model
 from syncer.store.database import Statement, Transaction
 from syncer.store.schema import CONFLICT
@@ -46,7 +46,7 @@ _WAITS_UNDER = Statement(CONFLICT.update().where(*_OPEN).values(seq=sa.bindparam
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenConflict:
     """A conflict that waits for a person. ``field`` is None, and ``ours`` and ``theirs`` are rows, for a whole record."""
 
     id: int
@@ -58,16 +58,16 @@ class Open:
     detected_at: str
 
 
-def open_of(tx: Transaction, model: Model, key: str) -> list[Open]:
+def open_of(tx: Transaction, model: Model, key: str) -> list[OpenConflict]:
     """The open conflicts of a record, oldest first."""
     return [
-        Open(number, seq, field, _value(base), _value(ours), _value(theirs), at)
+        OpenConflict(number, seq, field, _value(base), _value(ours), _value(theirs), at)
         for number, seq, field, base, ours, theirs, at in tx.all(_LIST, {"m": model.name, "k": key})
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class ConflictMatch:
     """A record that has or had a conflict. ``resolution`` is how the last one ended, None while one is open."""
 
     remote: str
@@ -77,48 +77,57 @@ class Called:
     resolution: str | None
 
 
-def called(tx: Transaction, name: str, remote: str | None = None, model: str | None = None) -> list[Called]:
+def matching(tx: Transaction, name: str, remote: str | None = None, model: str | None = None) -> list[ConflictMatch]:
     """The records that ``name`` may mean: a record's key, or the number of a change. Those with open conflicts if any."""
     number = int(name) if name.isascii() and name.isdecimal() and len(name) < 19 else None
-    found = [Called(*row) for row in tx.all(_CALLED, {"name": name, "number": number, "r": remote, "m": model})]
+    found = [ConflictMatch(*row) for row in tx.all(_CALLED, {"name": name, "number": number, "r": remote, "m": model})]
     open_ones = [one for one in found if one.resolved_at is None]
-    latest: dict[tuple[str, str, str], Called] = {}
+    latest: dict[tuple[str, str, str], ConflictMatch] = {}
     for one in open_ones or found:
         latest.setdefault((one.remote, one.model, one.key), one)
     return list(latest.values())
 
 
-def asked(tx: Transaction, model: Model, key: str) -> dict[str, Clash]:
-    """The open clashes of a record by field."""
-    return {c.field: Clash(c.field, c.base, c.ours, c.theirs) for c in open_of(tx, model, key) if c.field is not None}
+def asked(tx: Transaction, model: Model, key: str) -> dict[str, FieldConflict]:
+    """The open conflicts of a record by field."""
+    return {
+        c.field: FieldConflict(c.field, c.base, c.ours, c.theirs) for c in open_of(tx, model, key) if c.field is not None
+    }
 
 
-def add(tx: Transaction, model: Model, key: str, seq: int, clashes: Iterable[Clash]) -> None:
-    """Let ``clashes`` be the open ones of a record. One that is open already stays; one that is no more is overtaken."""
-    new = {clash.field: clash for clash in clashes}
+def add(tx: Transaction, model: Model, key: str, seq: int, field_conflicts: Iterable[FieldConflict]) -> None:
+    """Let ``field_conflicts`` be the open ones of a record.
+
+    One that is open already stays; one that is no more is overtaken.
+    """
+    new = {conflict.field: conflict for conflict in field_conflicts}
     since: dict[str, str] = {}
     for known in open_of(tx, model, key):
-        clash = new.get(known.field or "")
-        if clash is not None and (clash.base, clash.ours, clash.theirs) == (known.base, known.ours, known.theirs):
-            del new[clash.field]
+        conflict = new.get(known.field or "")
+        if conflict is not None and (conflict.base, conflict.ours, conflict.theirs) == (
+            known.base,
+            known.ours,
+            known.theirs,
+        ):
+            del new[conflict.field]
             continue
-        if clash is not None:
-            since[clash.field] = known.detected_at
+        if conflict is not None:
+            since[conflict.field] = known.detected_at
         settle(tx, known, OVERTAKEN)
-    for field, clash in new.items():
-        _add(tx, model, key, seq, clash, since.get(field))
+    for field, conflict in new.items():
+        _add(tx, model, key, seq, conflict, since.get(field))
     waits_under(tx, model, key, seq)
 
 
-def add_settled(tx: Transaction, model: Model, key: str, seq: int, settled: Iterable[tuple[Clash, str]]) -> None:
-    """Record clashes that a rule has settled, each with how: the value that lost is kept all the same."""
+def add_settled(tx: Transaction, model: Model, key: str, seq: int, settled: Iterable[tuple[FieldConflict, str]]) -> None:
+    """Record conflicts that a rule has settled, each with how: the value that lost is kept all the same."""
     open_fields = {known.field: known for known in open_of(tx, model, key)}
     at = clock.stored_now()  # one moment for all, by which they are shown as one
-    for clash, how in settled:
-        if clash.field in open_fields:
-            settle(tx, open_fields[clash.field], how, at=at)
+    for conflict, how in settled:
+        if conflict.field in open_fields:
+            settle(tx, open_fields[conflict.field], how, at=at)
         else:
-            _add(tx, model, key, seq, clash, how=how, at=at)
+            _add(tx, model, key, seq, conflict, how=how, at=at)
 
 
 def add_whole(
@@ -130,8 +139,8 @@ def add_whole(
     """
     first = next((known for known in open_of(tx, model, key) if known.field is None), None)
     resolve(tx, model, key, how or OVERTAKEN)
-    clash = Clash("", base if first is None else first.base, ours, theirs)
-    _add(tx, model, key, seq, clash, None if first is None else first.detected_at, how=how)
+    conflict = FieldConflict("", base if first is None else first.base, ours, theirs)
+    _add(tx, model, key, seq, conflict, None if first is None else first.detected_at, how=how)
 
 
 def waits_under(tx: Transaction, model: Model, key: str, seq: int) -> None:
@@ -139,7 +148,7 @@ def waits_under(tx: Transaction, model: Model, key: str, seq: int) -> None:
     tx.run(_WAITS_UNDER, {"m": model.name, "k": key, "s": seq})
 
 
-def settle(tx: Transaction, known: Open, how: str, *, ours: Any = None, at: str | None = None) -> None:
+def settle(tx: Transaction, known: OpenConflict, how: str, *, ours: Any = None, at: str | None = None) -> None:
     """Close one conflict. ``ours``: our value as it was in the end, where it has changed since. ``at``: when, if not now."""
     mine = known.ours if ours is None else ours
     tx.run(_SETTLE, {"i": known.id, "at": at or clock.stored_now(), "how": how, "mine": _json(mine)})
@@ -155,16 +164,16 @@ def _add(
     model: Model,
     key: str,
     seq: int,
-    clash: Clash,
+    conflict: FieldConflict,
     since: str | None = None,
     *,
     how: str | None = None,
     at: str | None = None,
 ) -> None:
     now = at or clock.stored_now()
-    values = (_json(clash.base), _json(clash.ours), _json(clash.theirs))
+    values = (_json(conflict.base), _json(conflict.ours), _json(conflict.theirs))
     ends = (now, how) if how is not None else (None, None)
-    tx.run(_ADD, (model.remote, model.name, key, seq, clash.field or None, *values, since or now, *ends))
+    tx.run(_ADD, (model.remote, model.name, key, seq, conflict.field or None, *values, since or now, *ends))
 
 
 def _json(value: Any) -> str | None:

@@ -17,13 +17,13 @@ from typing import Any
 
 from syncer import clock
 from syncer.errors import SettingError
-from syncer.merge.three_way import Judge, Side
+from syncer.merge.three_way import Decide, Side
 from syncer.schema.model import Model
 from syncer.suggest import near
 
 
 class Rule(StrEnum):
-    """What to do with a clash. ``newest``: the later edit wins; where that cannot be told, a person is asked."""
+    """What to do with a conflict. ``newest``: the later edit wins; where that cannot be told, a person is asked."""
 
     THEIRS = "theirs"
     OURS = "ours"
@@ -32,7 +32,7 @@ class Rule(StrEnum):
 
 
 @dataclass(frozen=True)
-class Preferences:
+class MergeRules:
     """The rules of one remote. ``named``: by model name, and by model and field name with a point between them."""
 
     default: Rule = Rule.ASK
@@ -47,12 +47,12 @@ class Preferences:
         """Who wins field ``name`` (None: the whole record), edited here at ``edited_at``; None when a person is to say."""
         return ruled(self.rule(model, name), model, edited_at, record)
 
-    def judge(self, model: Model, record: Mapping[str, Any], edited: Mapping[str, str]) -> Judge:
+    def decide(self, model: Model, record: Mapping[str, Any], edited: Mapping[str, str]) -> Decide:
         """The rules as the merge asks for them. ``edited``: when each field was edited here."""
         return lambda name: self.side(model, name, edited.get(name), record)
 
     def how(self, model: Model, name: str | None, side: Side) -> str:
-        """How a rule settled a clash, as the list of conflicts tells it."""
+        """How a rule settled a conflict, as the list of conflicts tells it."""
         rule = self.rule(model, name)
         return f"rule: {rule}" if rule != Rule.NEWEST else f"rule: newest, {side}"
 
@@ -77,7 +77,7 @@ def _newest(model: Model, edited_at: str | None, record: Mapping[str, Any] | Non
     return None if mine == other else ("ours" if mine > other else "theirs")
 
 
-def read(section: Mapping[str, Any], models: Mapping[str, Model], where: str) -> Preferences:
+def read(section: Mapping[str, Any], models: Mapping[str, Model], where: str) -> MergeRules:
     """The rules in a table of ``syncer.toml``; ``where`` names the table. Raises: SettingError naming the entry."""
     default = Rule.ASK
     named: dict[str, Rule] = {}
@@ -87,7 +87,7 @@ def read(section: Mapping[str, Any], models: Mapping[str, Model], where: str) ->
             continue
         _check(entry, models, where)
         named[entry] = _rule(value, entry, where)
-    return Preferences(default, named)
+    return MergeRules(default, named)
 
 
 def _entries(section: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

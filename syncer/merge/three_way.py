@@ -1,8 +1,8 @@
 """The three-way merge: base (the last record we saw), row (ours), record (theirs). Pure.
 
-Field by field: who changed it since the base wins; both, to the same value, agree; both, differently, clash. JSON objects
-are merged in the same way key by key, lists as wholes. A clash that no rule decides keeps our value in the row, and the
-values of all three in the record of the clash.
+Field by field: who changed it since the base wins; both, to the same value, agree; both, differently, conflict. JSON objects
+are merged in the same way key by key, lists as wholes. A conflict that no rule decides keeps our value in the row, and the
+values of all three in the record of the conflict.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from syncer.schema.model import Field, Kind, Model
 from syncer.schema.values import VERBATIM, alike, dumps, json_decoded, same
 
 Side: TypeAlias = Literal["ours", "theirs"]
-Judge: TypeAlias = Callable[[str], Side | None]
-"""Says by field name who wins a clash; None leaves it to a person."""
+Decide: TypeAlias = Callable[[str], Side | None]
+"""Says by field name who wins a conflict; None leaves it to a person."""
 
 _ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
+class FieldConflict:
     """A field both sides changed since the base, differently. Stored values, each as its side has it in full."""
 
     field: str
@@ -37,40 +37,40 @@ class Clash:
 class Merged:
     """``row`` is what the cache should hold, ``ours`` the fields that still have to be sent.
 
-    ``clashes`` wait for a person; ``decided`` are those that a rule has settled, and for whom.
+    ``conflicts`` wait for a person; ``decided`` are those that a rule has settled, and for whom.
     """
 
     row: Row
     ours: frozenset[str]
-    clashes: tuple[Clash, ...]
-    decided: tuple[tuple[Clash, Side], ...] = ()
+    conflicts: tuple[FieldConflict, ...]
+    decided: tuple[tuple[FieldConflict, Side], ...] = ()
 
 
 def undecided(_: str) -> Side | None:
-    """Leaves every clash to a person."""
+    """Leaves every conflict to a person."""
     return None
 
 
-def merged(
+def merge_record(
     model: Model,
     base: Mapping[str, Any],
     row: Mapping[str, Any],
     record: Mapping[str, Any],
     edited: Iterable[str],
     *,
-    asked: Mapping[str, Clash] | None = None,
-    judge: Judge = undecided,
+    asked: Mapping[str, FieldConflict] | None = None,
+    decide: Decide = undecided,
 ) -> Merged:
     """Merge ``record`` into ``row``, whose fields ``edited`` differ from ``base`` because we changed them.
 
-    ``asked``: clashes found earlier that nobody has settled, by field. Such a field is measured against what it was before
-    that clash, so it stays a clash until one side takes the other's value, or goes back to what it was.
+    ``asked``: conflicts found earlier that nobody has settled, by field. Such a field is measured against what it was before
+    that conflict, so it stays a conflict until one side takes the other's value, or goes back to what it was.
     """
     asked = asked or {}
     result: Row = dict(record)
     still: set[str] = set()
-    clashes: list[Clash] = []
-    decided: list[tuple[Clash, Side]] = []
+    field_conflicts: list[FieldConflict] = []
+    decided: list[tuple[FieldConflict, Side]] = []
     wanted = frozenset(edited)
     for field in model.fields:
         name = field.name
@@ -81,33 +81,33 @@ def merged(
         if earlier is None and same(field, ours, before):
             continue  # edited, and edited back
         if earlier is not None:
-            before = combined(field, earlier.base, earlier.ours, earlier.theirs, "base")[0]
-        value, clashing = combined(field, before, ours, theirs, "ours")
+            before = merge_field(field, earlier.base, earlier.ours, earlier.theirs, "base")[0]
+        value, clashing = merge_field(field, before, ours, theirs, "ours")
         if earlier is not None and same(field, ours, before) and not same(field, theirs, before):
             value, clashing = ours, True  # put back on purpose, with the question open: not theirs to take
         if clashing:
-            clash = Clash(name, before if earlier is None else earlier.base, ours, theirs)
-            found = judge(name)
+            conflict = FieldConflict(name, before if earlier is None else earlier.base, ours, theirs)
+            found = decide(name)
             if found is None:
-                clashes.append(clash)
+                field_conflicts.append(conflict)
             else:
-                decided.append((clash, found))
+                decided.append((conflict, found))
             if found == "theirs":
-                value = combined(field, before, ours, theirs, found)[0]
+                value = merge_field(field, before, ours, theirs, found)[0]
         result[name] = value
         if not same(field, value, theirs):
             still.add(name)
-    return Merged(result, frozenset(still), tuple(clashes), tuple(decided))
+    return Merged(result, frozenset(still), tuple(field_conflicts), tuple(decided))
 
 
-def combined(field: Field, base: Any, ours: Any, theirs: Any, prefer: Side | Literal["base"]) -> tuple[Any, bool]:
-    """One field of both sides in stored form, and whether they clash in it; where they do, the value of ``prefer``.
+def merge_field(field: Field, base: Any, ours: Any, theirs: Any, prefer: Side | Literal["base"]) -> tuple[Any, bool]:
+    """One field of both sides in stored form, and whether they conflict in it; where they do, the value of ``prefer``.
 
-    With ``base`` preferred the rest is theirs: what theirs was before the clash.
+    With ``base`` preferred the rest is theirs: what theirs was before the conflict.
     """
     if field.kind is Kind.JSON and not field.many:
         try:
-            found = _combined_objects(base, ours, theirs, prefer)
+            found = _merge_stored_objects(base, ours, theirs, prefer)
         except (ValueError, RecursionError):
             found = None  # NaN, half characters, nesting without end: text that cannot be taken apart stays whole
         if found is not None:
@@ -119,13 +119,13 @@ def combined(field: Field, base: Any, ours: Any, theirs: Any, prefer: Side | Lit
     return {"base": base, "ours": ours, "theirs": theirs}[prefer], True
 
 
-def clashing_keys(field: Field, base: Any, ours: Any, theirs: Any) -> list[str]:
-    """Dotted paths of the keys in which two JSON objects clash; empty where the field clashes as a whole."""
+def conflicting_keys(field: Field, base: Any, ours: Any, theirs: Any) -> list[str]:
+    """Dotted paths of the keys in which two JSON objects conflict; empty where the field conflicts as a whole."""
     objects = None if field.many or field.kind is not Kind.JSON else _objects(base, ours, theirs)
     paths: list[str] = []
     if objects is not None:
         try:
-            _united(*objects, "ours", paths, "")
+            _merge_objects(*objects, "ours", paths, "")
         except RecursionError:
             return []
     return paths
@@ -145,13 +145,13 @@ def _objects(base: Any, ours: Any, theirs: Any) -> tuple[dict[str, Any], dict[st
     return None
 
 
-def _combined_objects(base: Any, ours: Any, theirs: Any, prefer: str) -> tuple[Any, bool] | None:
+def _merge_stored_objects(base: Any, ours: Any, theirs: Any, prefer: str) -> tuple[Any, bool] | None:
     """Three stored JSON objects as one; None when they are not objects. Raises: ValueError, RecursionError."""
     objects = _objects(base, ours, theirs)
     if objects is None:
         return None
     paths: list[str] = []
-    whole = _united(*objects, prefer, paths, "")
+    whole = _merge_objects(*objects, prefer, paths, "")
     for text, value in ((theirs, objects[2]), (ours, objects[1])):
         if alike(whole, value):
             return text, bool(paths)  # in the spelling it came in
@@ -160,10 +160,10 @@ def _combined_objects(base: Any, ours: Any, theirs: Any, prefer: str) -> tuple[A
     return text, bool(paths)
 
 
-def _united(
+def _merge_objects(
     base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any], prefer: str, paths: list[str], path: str
 ) -> dict[str, Any]:
-    """One object of three, key by key; ``paths`` gets the keys that clash."""
+    """One object of three, key by key; ``paths`` gets the keys that conflict."""
     whole: dict[str, Any] = {}
     for key in {**theirs, **ours, **(base if prefer == "base" else {})}:
         before, mine, other = (side.get(key, _ABSENT) for side in (base, ours, theirs))
@@ -173,7 +173,7 @@ def _united(
             value = other if prefer == "base" else mine
         elif isinstance(mine, dict) and isinstance(other, dict):
             below = before if isinstance(before, dict) else {}
-            value = _united(below, mine, other, prefer, paths, f"{path}{key}.")
+            value = _merge_objects(below, mine, other, prefer, paths, f"{path}{key}.")
         else:
             paths.append(f"{path}{key}")
             value = {"base": before, "ours": mine, "theirs": other}[prefer]

@@ -58,7 +58,7 @@ def note(tx: Transaction, pairs: Iterable[tuple[Change, Receipt]]) -> None:
         _NOTE.ordered(
             {
                 "now": now,
-                "outcome": str(receipt.outcome),
+                "outcome": str(receipt.kind),
                 "code": receipt.code or None,
                 "reason": receipt.reason[:_LONGEST] or None,
                 "request": receipt.request_id or None,

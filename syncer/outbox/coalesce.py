@@ -8,7 +8,7 @@ from enum import Enum
 from syncer.remote import Op, State
 
 
-class Fate(Enum):
+class CoalesceAction(Enum):
     """What becomes of the earlier change when a new write arrives."""
 
     STAYS = "stays"  # the new change queues behind it
@@ -17,15 +17,15 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Coalesced:
     """``op`` and ``fields`` of the change to append."""
 
-    fate: Fate
+    action: CoalesceAction
     op: str
     fields: frozenset[str]
 
 
-def verdict(
+def coalesce(
     earlier_op: str,
     earlier_state: State,
     earlier_fields: frozenset[str],
@@ -33,23 +33,23 @@ def verdict(
     op: str,
     fields: frozenset[str],
     *,
-    folds: bool = False,
-) -> Verdict:
+    coalesces: bool = False,
+) -> Coalesced:
     """Judge a new ``op`` on a record whose last waiting change is given; ``sent``: it has been on the wire at least once.
 
     A change that may be applied (sending, ambiguous) or that waits for a person (conflict) is never touched. One that is
     surely not applied (pending, rejected) is taken over by the new one. An action of the model's own always queues, unless
-    it ``folds`` into a create that was never sent.
+    it ``coalesces`` into a create that was never sent.
     """
     if earlier_state not in (State.PENDING, State.REJECTED) or earlier_op not in (Op.CREATE, Op.UPDATE):
-        return Verdict(Fate.STAYS, op, fields)
-    if op not in (Op.CREATE, Op.UPDATE, Op.DELETE) and (earlier_op != Op.CREATE or sent or not folds):
-        return Verdict(Fate.STAYS, op, fields)
+        return Coalesced(CoalesceAction.STAYS, op, fields)
+    if op not in (Op.CREATE, Op.UPDATE, Op.DELETE) and (earlier_op != Op.CREATE or sent or not coalesces):
+        return Coalesced(CoalesceAction.STAYS, op, fields)
     if op == Op.DELETE:
         if earlier_op == Op.CREATE and not sent:
-            return Verdict(Fate.VANISHES, op, fields)
-        return Verdict(Fate.SUPERSEDED, op, fields)
+            return Coalesced(CoalesceAction.VANISHES, op, fields)
+        return Coalesced(CoalesceAction.SUPERSEDED, op, fields)
     if earlier_op == Op.CREATE:
         # The fields of a create are what an upsert would send if the record were there already.
-        return Verdict(Fate.SUPERSEDED, Op.CREATE, earlier_fields | fields if earlier_fields else frozenset())
-    return Verdict(Fate.SUPERSEDED, Op.UPDATE, earlier_fields | fields)
+        return Coalesced(CoalesceAction.SUPERSEDED, Op.CREATE, earlier_fields | fields if earlier_fields else frozenset())
+    return Coalesced(CoalesceAction.SUPERSEDED, Op.UPDATE, earlier_fields | fields)

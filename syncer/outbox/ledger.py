@@ -72,13 +72,13 @@ _KEEP = Statement(
 )
 
 
-def here(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, str]:
+def created_here(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, str]:
     """Those of ``keys`` whose create was acknowledged, with the time."""
     named = {"r": model.remote, "m": model.name, "keys": json.dumps(list(keys))}
     return {str(key): str(at) for statement in (_PRUNED, _HERE) for key, at in tx.all(statement, named)}
 
 
-def keep(tx: Transaction, seqs: str) -> None:
+def keep_created(tx: Transaction, seqs: str) -> None:
     """Before these ledger lines go (a JSON list of numbers): what they made, and did not delete again, stays known."""
     tx.run(_FORGET, {"seqs": seqs})
     tx.run(_KEEP, {"seqs": seqs})
@@ -101,13 +101,13 @@ _WAITING = Statement(sa.select(OUTBOX.c.idem_key, OUTBOX.c.seq, OUTBOX.c.key).wh
 _ACKED_BY_KEY = Statement(sa.select(LEDGER.c.idem_key, LEDGER.c.key).where(*_creates(LEDGER), LEDGER.c.outcome == "acked"))
 
 
-def waiting(tx: Transaction, model: Model, idem_keys: Iterable[str]) -> dict[str, tuple[int, str]]:
+def pending_by_idempotency_key(tx: Transaction, model: Model, idem_keys: Iterable[str]) -> dict[str, tuple[int, str]]:
     """Number and record key of the waiting creates under any of ``idem_keys``, by it."""
     found = tx.all(_WAITING, {"r": model.remote, "m": model.name, "keys": json.dumps(list(idem_keys))})
     return {idem_key: (seq, key) for idem_key, seq, key in found}
 
 
-def acked_by_key(tx: Transaction, model: Model, idem_keys: Iterable[str]) -> dict[str, str]:
+def acked_by_idempotency_key(tx: Transaction, model: Model, idem_keys: Iterable[str]) -> dict[str, str]:
     """What the creates that went out under any of ``idem_keys`` made: record keys by it."""
     found = tx.all(_ACKED_BY_KEY, {"r": model.remote, "m": model.name, "keys": json.dumps(list(idem_keys))})
     return {str(idem_key): str(key) for idem_key, key in found}
@@ -126,14 +126,14 @@ _RECENTLY_ACKED = Statement(
 )
 
 
-def since(moment: str | None = None) -> str:
+def recent_since(moment: str | None = None) -> str:
     """From when on what was acknowledged counts as just written at ``moment`` (now when None)."""
     return clock.after(-_LATE_S, None if moment is None else clock.parsed(moment))
 
 
 def recently_acked(tx: Transaction, model: Model, keys: Iterable[str], moment: str | None = None) -> dict[str, str]:
     """Those of ``keys`` of which a change was acknowledged just before ``moment`` (now when None), with its operation."""
-    found = tx.all(_RECENTLY_ACKED, {"m": model.name, "keys": json.dumps(list(keys)), "since": since(moment)})
+    found = tx.all(_RECENTLY_ACKED, {"m": model.name, "keys": json.dumps(list(keys)), "since": recent_since(moment)})
     return {str(key): str(op) for key, op in found}
 
 
@@ -147,13 +147,13 @@ _TAKEN_OVER = Statement(
 )
 
 
-def last(tx: Transaction) -> int:
+def last_seq(tx: Transaction) -> int:
     """The last number that was given out."""
     found = tx.one(_LAST)
     return int(found[0]) if found else 0
 
 
-def known_as(tx: Transaction, seq: int, until: int) -> int | None:
+def original_seq(tx: Transaction, seq: int, until: int) -> int | None:
     """The number, not above ``until``, under which what ``seq`` stands for was written; None when it stands for nothing."""
     found: int | None = seq
     while found is not None and found > until:
@@ -263,5 +263,5 @@ def _removed(tx: Transaction, name: str, found: list[tuple[int, str]]) -> None:
     for outcome, n in Counter(outcome for _, outcome in found).items():
         tx.run(_COUNT, {"d": outcome})
         tx.run(_ADD, {"d": outcome, "n": n, "h": max(number for number, passed in found if passed == outcome)})
-    keep(tx, listed["ids"])
+    keep_created(tx, listed["ids"])
     tx.run(_LEAVE, listed)

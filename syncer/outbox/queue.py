@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from syncer import clock, failpoints, ids
-from syncer.outbox.coalesce import Fate, verdict
+from syncer.outbox.coalesce import CoalesceAction, coalesce
 from syncer.remote import Change, Op, State, op_named
 from syncer.schema.model import Field, Model
 from syncer.store.database import Statement, Transaction
@@ -122,29 +122,29 @@ _REMOVE = Statement(OUTBOX.delete().where(_o.seq.in_(_SEQS)))
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class Tail:
     """The last waiting change of a record."""
 
     seq: int
     op: str
     state: State
     fields: frozenset[str]
-    frozen: bool
+    serialized: bool
     idem_key: str
 
     @property
-    def takes_edits(self) -> bool:
+    def accepts_edits(self) -> bool:
         """True when an edit now is folded into this change instead of queueing behind it."""
         return self.state in (State.PENDING, State.REJECTED) and self.op in (Op.CREATE, Op.UPDATE)
 
 
-def last(tx: Transaction, model: Model, key: str) -> Last | None:
+def tail(tx: Transaction, model: Model, key: str) -> Tail | None:
     """The last waiting change of a record, or None."""
     found = tx.one(_LAST, {"m": model.name, "k": key})
     if found is None:
         return None
     seq, op, state, fields, body, idem_key = found
-    return Last(seq, op_named(op), State(state), names(fields), body is not None, idem_key)
+    return Tail(seq, op_named(op), State(state), names(fields), body is not None, idem_key)
 
 
 def names(fields: str | None) -> frozenset[str]:
@@ -152,7 +152,7 @@ def names(fields: str | None) -> frozenset[str]:
     return frozenset(json.loads(fields)) if fields else frozenset()
 
 
-def append_new(tx: Transaction, model: Model, key: str, created_at: str, idem_key: str | None = None) -> int:
+def enqueue_new(tx: Transaction, model: Model, key: str, created_at: str, idem_key: str | None = None) -> int:
     """Queue the create of a record that cannot have anything waiting; the change's number."""
     failpoints.reached("row-stored")
     return tx.add(
@@ -160,38 +160,38 @@ def append_new(tx: Transaction, model: Model, key: str, created_at: str, idem_ke
     )
 
 
-def append(
+def enqueue(
     tx: Transaction,
     model: Model,
     key: str,
     op: str,
     created_at: str,
     fields: Iterable[str] = (),
-    earlier: Last | None = None,
+    earlier: Tail | None = None,
     idem_key: str | None = None,
 ) -> int:
-    """Queue a change, taking over ``earlier`` where :mod:`rules` allows; the change's number.
+    """Queue a change, taking over ``earlier`` where :func:`coalesce` allows; the change's number.
 
     ``idem_key``: the caller's own key. What takes over a change that was never sent keeps its key.
     """
     failpoints.reached("row-stored")
     wanted = frozenset(fields)
-    fate = Fate.STAYS
+    effect = CoalesceAction.STAYS
     if earlier is not None:
         action = model.action(op)
-        folds = action is not None and action.folds
-        judged = verdict(earlier.op, earlier.state, earlier.fields, earlier.frozen, op, wanted, folds=folds)
-        fate, op, wanted = judged.fate, judged.op, judged.fields
-        if fate is Fate.SUPERSEDED and not earlier.frozen:
+        coalesces = action is not None and action.coalesces
+        coalesced = coalesce(earlier.op, earlier.state, earlier.fields, earlier.serialized, op, wanted, coalesces=coalesces)
+        effect, op, wanted = coalesced.action, coalesced.op, coalesced.fields
+        if effect is CoalesceAction.SUPERSEDED and not earlier.serialized:
             idem_key = earlier.idem_key
     listed = json.dumps(sorted(wanted)) if wanted else None
     seq = tx.add(
         _APPEND, (model.remote, model.name, key, str(op), listed, "pending", 0, created_at, idem_key or ids.new_key())
     )
-    if earlier is not None and fate is not Fate.STAYS:
-        leave(tx, [earlier.seq], "superseded", by=seq)
-    if fate is Fate.VANISHES:
-        leave(tx, [seq], "discarded", why="the record was deleted before it was ever sent")
+    if earlier is not None and effect is not CoalesceAction.STAYS:
+        move_to_ledger(tx, [earlier.seq], "superseded", by=seq)
+    if effect is CoalesceAction.VANISHES:
+        move_to_ledger(tx, [seq], "discarded", why="the record was deleted before it was ever sent")
     return seq
 
 
@@ -244,19 +244,19 @@ def waiting_keys(tx: Transaction, model: Model, keys: Sequence[str]) -> set[str]
     return {row[0] for row in tx.all(_WAITING_KEYS, {"m": model.name, "keys": json.dumps(keys)})}
 
 
-def sending(tx: Transaction, frozen: Iterable[tuple[int, str, str, str]]) -> None:
+def mark_sending(tx: Transaction, serialized: Iterable[tuple[int, str, str, str]]) -> None:
     """Record an attempt of each (seq, body, body hash, key), before its first byte leaves."""
     now = clock.stored_now()
-    rows = [_SENDING.ordered({"s": s, "b": b, "h": h, "i": i, "t": now}) for s, b, h, i in frozen]
+    rows = [_SENDING.ordered({"s": s, "b": b, "h": h, "i": i, "t": now}) for s, b, h, i in serialized]
     touched(tx.many(_SENDING, rows) if rows else 0, len(rows))
 
 
-def interrupted(tx: Transaction, remote: str) -> int:
+def recover_interrupted(tx: Transaction, remote: str) -> int:
     """What a dead sync left as *sending* becomes *ambiguous*; how many."""
     return tx.run(_INTERRUPTED, {"remote_": remote})
 
 
-def settle(
+def set_state(
     tx: Transaction,
     seq: int,
     state: State,
@@ -273,19 +273,23 @@ def settle(
     )
 
 
-def thaw(tx: Transaction, seq: int, idem_key: str | None = None) -> None:
-    """Let a change that is surely not applied be frozen anew and be due now.
+def reset_body(tx: Transaction, seq: int, idem_key: str | None = None) -> None:
+    """Let a change that is surely not applied be serialized again and be due now.
 
     Its new body gets a new key, unless the old body never left this machine and ``idem_key`` may go on.
     """
     tx.run(_THAWED, {"s": seq, "i": idem_key or ids.new_key()})
 
 
-def leave(tx: Transaction, seqs: Sequence[int], outcome: str, *, by: int | None = None, why: str | None = None) -> None:
+def move_to_ledger(
+    tx: Transaction, seqs: Sequence[int], outcome: str, *, by: int | None = None, why: str | None = None
+) -> None:
     """Move changes to the ledger with this ``outcome``."""
     listed = json.dumps(list(seqs))
-    tx.must(_LEAVE, {"seqs": listed, "outcome": outcome, "by": by, "now": clock.stored_now(), "why": why}, len(set(seqs)))
-    tx.must(_REMOVE, {"seqs": listed}, len(set(seqs)))
+    tx.run_exactly(
+        _LEAVE, {"seqs": listed, "outcome": outcome, "by": by, "now": clock.stored_now(), "why": why}, len(set(seqs))
+    )
+    tx.run_exactly(_REMOVE, {"seqs": listed}, len(set(seqs)))
 
 
 _UNSENT_UPSERTS = Statement(
@@ -379,7 +383,7 @@ _OF = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ChangeStatus:
     """The first waiting change of a record. ``code`` and ``reason``: of its last failure, empty without one."""
 
     state: State
@@ -388,7 +392,9 @@ class Standing:
     reason: str
 
 
-def of(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, Standing]:
+def status_of(tx: Transaction, model: Model, keys: Iterable[str]) -> dict[str, ChangeStatus]:
     """Standings by record key; records with nothing waiting are absent."""
     found = tx.all(_OF, {"m": model.name, "r": model.remote, "keys": json.dumps(list(keys))})
-    return {key: Standing(State(state), idem_key, code or "", reason or "") for key, state, idem_key, code, reason in found}
+    return {
+        key: ChangeStatus(State(state), idem_key, code or "", reason or "") for key, state, idem_key, code, reason in found
+    }

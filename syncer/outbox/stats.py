@@ -76,7 +76,7 @@ def count_sending(tx: Transaction, remote: str) -> int:
     return int(row[0]) if row else 0
 
 
-def closes(tx: Transaction, last: int | None = None) -> bool:
+def is_consistent(tx: Transaction, last: int | None = None) -> bool:
     """Whether every change ever accepted, or each of the ``last`` ones, waits or has an outcome in the ledger."""
     row = tx.one(_LAST)
     given = int(row[0]) if row else 0

@@ -18,7 +18,7 @@ from syncer import clock
 from syncer.adapters.plexus.spec import MODELS
 from syncer.errors import InvalidInput
 from syncer.plexus.convert import inputs
-from syncer.records.api import Unit
+from syncer.records.api import UnitOfWork
 from syncer.schema.model import Kind
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ChatCalls:
         return [_shown(record, _SESSION_SHOWN) for record in found]
 
 
-def _next_time(unit: Unit, session_id: Any) -> str:
+def _next_time(unit: UnitOfWork, session_id: Any) -> str:
     """Now, or just behind the session's last message: two in one millisecond would have no order.
 
     A time far ahead of ours is somebody's wrong clock and not followed.

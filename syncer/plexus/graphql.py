@@ -23,8 +23,8 @@ from syncer.adapters.plexus import responses
 from syncer.errors import AccessRefused, GraphQLFailed, InvalidInput, RemoteError, Unreachable
 from syncer.http import responses as http_responses
 from syncer.http.errors import NotSent, ReplyLost
-from syncer.http.graphql import GraphError, Meaning
-from syncer.http.responses import Verdict
+from syncer.http.graphql import ErrorKind, GraphError
+from syncer.http.responses import StatusClass
 from syncer.http.session import CONNECT_TIMEOUT_S, Answer, Session
 from syncer.redact import redacted
 from syncer.schema.values import dumps
@@ -32,7 +32,7 @@ from syncer.suggest import near
 
 _FAILED = "GraphQL query failed"
 _TOKEN = re.compile(r'#[^\r\n]*|"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\r\n])*"|[{}()\[\]]|[A-Za-z_]\w*', re.DOTALL)
-_AGAIN = (Verdict.THROTTLED, Verdict.UNKNOWN)
+_AGAIN = (StatusClass.THROTTLED, StatusClass.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -106,28 +106,28 @@ class Online:
             return Session(self._url, {"x-api-key": self._api_key}, timeout_s=timeout_s)
 
     def _read(self, answer: Answer) -> dict[str, Any] | _Failure:
-        judged = http_responses.verdict(answer.status)
-        if judged is Verdict.ACCESS:
+        judged = http_responses.status_class(answer.status)
+        if judged is StatusClass.ACCESS:
             refused = responses.no_access(answer.status)
             return _Failure(AccessRefused(f"{_FAILED}: {refused.what}", hint=refused.hint), unapplied=True)
         parsed = _parsed(answer.body)
         errors = [error for error in parsed.get("errors") or () if isinstance(error, dict)]
-        if judged is Verdict.ANSWERED and parsed:
+        if judged is StatusClass.ANSWERED and parsed:
             data = parsed.get("data") or {}
             return self._failed(errors, data) if errors else data
         said = "; ".join(str(error.get("message")) for error in errors)
-        error = Unreachable(f"{_FAILED}: {responses.strange(answer)}", why=self._clean(said) or None)
-        again = judged in _AGAIN or (judged is Verdict.ANSWERED and not answer.is_html)
+        error = Unreachable(f"{_FAILED}: {responses.unusable_answer(answer)}", why=self._clean(said) or None)
+        again = judged in _AGAIN or (judged is StatusClass.ANSWERED and not answer.is_html)
         wait_s = http_responses.retry_after_s(answer.headers)
-        return _Failure(error.having(connected=again), again, judged is Verdict.THROTTLED, wait_s)
+        return _Failure(error.having(connected=again), again, judged is StatusClass.THROTTLED, wait_s)
 
     def _failed(self, errors: Sequence[dict[str, Any]], data: Mapping[str, Any]) -> _Failure:
         meanings = {_meaning(error) for error in errors}
         said = self._clean("; ".join(str(error.get("message")) for error in errors))
         error = GraphQLFailed(_FAILED, why=said).having(errors=tuple(errors), data=dict(data))
-        again = bool(meanings & {Meaning.THROTTLED, Meaning.UNKNOWN})
+        again = bool(meanings & {ErrorKind.THROTTLED, ErrorKind.UNKNOWN})
         nothing = all(value is None for value in data.values())
-        return _Failure(error, again, unapplied=nothing and meanings == {Meaning.THROTTLED})
+        return _Failure(error, again, unapplied=nothing and meanings == {ErrorKind.THROTTLED})
 
     def _clean(self, text: str) -> str:
         return redacted(text, (self._api_key,))[:1000]
@@ -170,8 +170,8 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) and ({"data", "errors"} & parsed.keys()) else {}
 
 
-def _meaning(error: Mapping[str, Any]) -> Meaning:
-    return GraphError(str(error.get("message") or ""), str(error.get("errorType") or "")).meaning
+def _meaning(error: Mapping[str, Any]) -> ErrorKind:
+    return GraphError(str(error.get("message") or ""), str(error.get("errorType") or "")).error_kind
 
 
 @dataclass(frozen=True)

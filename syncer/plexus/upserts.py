@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeAlias
 from syncer.adapters.plexus.spec import MODELS
 from syncer.errors import InvalidInput, SyncerError
 from syncer.plexus.convert import inputs
-from syncer.records.api import Records, Unit
+from syncer.records.api import Records, UnitOfWork
 from syncer.schema.values import checked
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def upsert_item(
         return item_id, found is None
 
 
-def _known_item(unit: Unit, account_id: str, known: list[Known], external_id: Any) -> dict[str, Any] | None:
+def _known_item(unit: UnitOfWork, account_id: str, known: list[Known], external_id: Any) -> dict[str, Any] | None:
     for each in known:
         found = owner(unit, account_id, [each.name], each.value)
         if found is not None:
@@ -94,7 +94,7 @@ def _known_item(unit: Unit, account_id: str, known: list[Known], external_id: An
     return found if found is not None and found["accountId"] == account_id else None
 
 
-def _taken(unit: Unit, account_id: str, external_id: Any, item_id: str) -> bool:
+def _taken(unit: UnitOfWork, account_id: str, external_id: Any, item_id: str) -> bool:
     """True when another item has the external id: it keeps it, as an identifier stays with the item that holds it."""
     if not external_id:
         return False
@@ -110,7 +110,7 @@ def _item_id(account_id: str, external_id: str) -> str:
     return f"{account_id}--{external_id}"
 
 
-def _free_id(unit: Unit, account_id: str, external_id: Any) -> str | None:
+def _free_id(unit: UnitOfWork, account_id: str, external_id: Any) -> str | None:
     """The id that everybody who upserts this external id gives it; None (a minted one) where another account's has it."""
     if not external_id:
         return None
@@ -215,7 +215,7 @@ def owner(records: Reading, account_id: str, names: Sequence[str], value: str) -
     return None
 
 
-def name_item(unit: Unit, account_id: str, item_id: str, known: Sequence[Known]) -> None:
+def name_item(unit: UnitOfWork, account_id: str, item_id: str, known: Sequence[Known]) -> None:
     """Give an item these identifiers: a new one is added, a changed value updated, one that another item holds skipped."""
     for each in known:
         own = unit.get("Identifier", {"itemId": item_id, "name": each.name})

@@ -241,13 +241,13 @@ def _parent(tx: Transaction, key: str | None, instance: Mapping[str, Any]) -> di
 
 def _store(tx: Transaction, model: Model, fields: Mapping[str, Any], *, minted: bool, idem_key: str | None) -> Row:
     row = {**dict.fromkeys((*model.by_name, "extra")), **shown.stored(model, fields)}
-    records_write.store_new(tx, model, row, minted, idem_key)
+    records_write.write_create(tx, model, row, minted, idem_key)
     return row
 
 
 def _act(tx: Transaction, model: Model, key: str, action: str, changes: Mapping[str, Any], idem_key: str | None) -> Row:
     sent = {name: value for name, value in changes.items() if name != model.changed_at}
-    return records_write.store_act(tx, model, key, action, shown.stored(model, sent), idem_key)
+    return records_write.write_action(tx, model, key, action, shown.stored(model, sent), idem_key)
 
 
 def _count(tx: Transaction, instance: Mapping[str, Any], after: str, before: str | None = None) -> None:

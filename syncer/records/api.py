@@ -16,15 +16,15 @@ from syncer.records import idempotency, rows
 from syncer.records.write import (
     Key,
     checked_update,
-    draft,
-    existing,
     found_by,
     key_text,
+    prepare_create,
+    require_row,
     row_of,
-    store_act,
-    store_delete,
-    store_new,
-    store_update,
+    write_action,
+    write_create,
+    write_delete,
+    write_update,
 )
 from syncer.remote import Op, Row
 from syncer.schema import values
@@ -63,15 +63,15 @@ class Records:
         if idem_key is None:
             return self.create_many(model, [fields])[0]
         described = model_named(self._models, model)
-        row, minted = draft(described, fields)
+        row, minted = prepare_create(described, fields)
         print_ = idempotency.fingerprint("create", described, values.checked(described, fields, creating=True))
 
         def work(tx: Transaction) -> Row:
             earlier = idempotency.made(tx, described, idem_key, print_)
             if earlier is not None:
-                return existing(tx, described, earlier)
+                return require_row(tx, described, earlier)
             made = dict(row)  # what the transaction finds is not kept for the case that it is undone and done again
-            store_new(tx, described, made, minted, idem_key)
+            write_create(tx, described, made, minted, idem_key)
             idempotency.remember(tx, described, idem_key, described.key_text(made), print_)
             return made
 
@@ -94,8 +94,8 @@ class Records:
 
         def work(tx: Transaction) -> Row:
             if idem_key is not None and idempotency.made(tx, described, idem_key, print_) is not None:
-                return existing(tx, described, named)
-            row = store_act(tx, described, named, action, stored, idem_key)
+                return require_row(tx, described, named)
+            row = write_action(tx, described, named, action, stored, idem_key)
             if idem_key is not None:
                 idempotency.remember(tx, described, idem_key, described.key_text(row), print_)
             return row
@@ -105,12 +105,12 @@ class Records:
     def create_many(self, model: str, records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Like :meth:`create` for many records in one transaction: all are stored, or none."""
         described = model_named(self._models, model)
-        drafts = [draft(described, fields) for fields in records]
+        drafts = [prepare_create(described, fields) for fields in records]
 
         def work(tx: Transaction) -> list[Row]:
             made = [dict(row) for row, _ in drafts]
             for row, (_, own_id) in zip(made, drafts, strict=True):
-                store_new(tx, described, row, own_id)
+                write_create(tx, described, row, own_id)
             return made
 
         made = self._written(work, described, *(row for row, _ in drafts)) if drafts else []
@@ -132,7 +132,7 @@ class Records:
         named = key_text(described, key)
         described.require_op(Op.UPDATE)
         stored = checked_update(described, changes, lambda: self._database.read(lambda tx: row_of(tx, described, named)))
-        row = self._written(lambda tx: store_update(tx, described, named, stored), described, named)
+        row = self._written(lambda tx: write_update(tx, described, named, stored), described, named)
         return values.to_python(described, row)
 
     def delete(self, model: str, key: Key) -> None:
@@ -140,7 +140,7 @@ class Records:
         described = model_named(self._models, model)
         named = key_text(described, key)
         described.require_op(Op.DELETE)
-        self._written(lambda tx: store_delete(tx, described, named, self._models), described, named)
+        self._written(lambda tx: write_delete(tx, described, named, self._models), described, named)
 
     def find(
         self,
@@ -171,16 +171,16 @@ class Records:
             raise exc.about(f"{model.name} {', '.join(keys)}") from exc
 
     @contextmanager
-    def transaction(self) -> Iterator[Unit]:
+    def transaction(self) -> Iterator[UnitOfWork]:
         """Several reads and writes as one: durable together at the end of the block, undone together when it raises.
 
         Other writers wait meanwhile, so nothing slow belongs inside, and no other call on the same workspace that writes.
         """
         with self._database.transaction() as tx:
-            yield Unit(tx, self._models)
+            yield UnitOfWork(tx, self._models)
 
 
-class Unit:
+class UnitOfWork:
     """The calls of :class:`syncer.records.api.Records` in one transaction: all of it is stored, or nothing.
 
     What was written in it is seen by its own reads. Good until the transaction ends. ``tx`` is the transaction itself.
@@ -198,9 +198,9 @@ class Unit:
         remote is asked too; if that has one, this becomes an update of these fields of it, and its id takes over here.
         """
         described = model_named(self._models, model)
-        row, minted = draft(described, fields)
-        with self.tx.apart():
-            store_new(self.tx, described, row, minted, upsert=upsert)
+        row, minted = prepare_create(described, fields)
+        with self.tx.savepoint():
+            write_create(self.tx, described, row, minted, upsert=upsert)
         return values.to_python(described, row)
 
     def get(self, model: str, key: Key) -> dict[str, Any] | None:
@@ -215,15 +215,15 @@ class Unit:
         described.require_op(Op.UPDATE)
         named = key_text(described, key)
         stored = checked_update(described, changes, lambda: row_of(self.tx, described, named))
-        with self.tx.apart():
-            return values.to_python(described, store_update(self.tx, described, named, stored))
+        with self.tx.savepoint():
+            return values.to_python(described, write_update(self.tx, described, named, stored))
 
     def delete(self, model: str, key: Key) -> None:
         """Remove the record; see :meth:`Records.delete`."""
         described = model_named(self._models, model)
         described.require_op(Op.DELETE)
-        with self.tx.apart():
-            store_delete(self.tx, described, key_text(described, key), self._models)
+        with self.tx.savepoint():
+            write_delete(self.tx, described, key_text(described, key), self._models)
 
     def find(
         self,

@@ -143,7 +143,7 @@ def _listed(model: Model, keys: Iterable[str]) -> str:
 def add(tx: Transaction, model: Model, row: Mapping[str, Any]) -> None:
     """A new row."""
     of = sql(model)
-    tx.must(of.insert, of.as_tuple(row))
+    tx.run_exactly(of.insert, of.as_tuple(row))
 
 
 def set_fields(tx: Transaction, model: Model, key: str, changes: Mapping[str, Any]) -> None:
@@ -154,7 +154,7 @@ def set_fields(tx: Transaction, model: Model, key: str, changes: Mapping[str, An
 
 def edit(tx: Transaction, model: Model, key: str, changes: Mapping[str, Any]) -> None:
     """Change fields of one row that is there. Raises: DatabaseError."""
-    tx.must(sql(model).update(tuple(changes)), (*changes.values(), *_key(model, key)))
+    tx.run_exactly(sql(model).update(tuple(changes)), (*changes.values(), *_key(model, key)))
 
 
 def set_fields_of_many(

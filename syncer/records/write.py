@@ -32,7 +32,7 @@ def key_text(model: Model, key: Key) -> str:
     return key
 
 
-def draft(model: Model, fields: Mapping[str, Any]) -> tuple[Row, bool]:
+def prepare_create(model: Model, fields: Mapping[str, Any]) -> tuple[Row, bool]:
     """The checked row of a create, and whether its id was minted here (so nothing can be in its place)."""
     model.require_op(Op.CREATE)
     row = values.checked(model, fields, creating=True)
@@ -60,7 +60,7 @@ def _filled(field: Field, row: Mapping[str, Any]) -> Any:
     return int(field.fill_in) if isinstance(field.fill_in, bool) else field.fill_in
 
 
-def store_new(
+def write_create(
     tx: Transaction,
     model: Model,
     row: Row,
@@ -79,7 +79,7 @@ def store_new(
     now = clock.stored_now()
     if minted and upsert is None:
         rows.add(tx, model, row)
-        queue.append_new(tx, model, key, now, idem_key)
+        queue.enqueue_new(tx, model, key, now, idem_key)
         return
     if rows.get(tx, model, key) is not None:
         raise RecordExists(
@@ -87,7 +87,7 @@ def store_new(
         )
     rows.add(tx, model, row)
     named = () if upsert is None else (*upsert, *model.key)  # with the key, lest an upsert of nothing look like a create
-    queue.append(tx, model, key, Op.CREATE, now, named, queue.last(tx, model, key), idem_key)
+    queue.enqueue(tx, model, key, Op.CREATE, now, named, queue.tail(tx, model, key), idem_key)
 
 
 def checked_update(model: Model, changes: Mapping[str, Any], row: Callable[[], Row | None]) -> Row:
@@ -101,9 +101,9 @@ def checked_update(model: Model, changes: Mapping[str, Any], row: Callable[[], R
         return values.checked(model, values.news(model, row() or {}, changes), creating=False)
 
 
-def store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, Any]) -> Row:
+def write_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, Any]) -> Row:
     """Set ``stored`` where it differs and queue that; the row after it. Raises: RecordNotFound, InvalidInput."""
-    row = existing(tx, model, key)
+    row = require_row(tx, model, key)
     key = model.key_text(row)
     changes = {n: v for n, v in stored.items() if not values.same(model.by_name[n], row[n], v)}
     if not changes:
@@ -111,8 +111,8 @@ def store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, A
     if all(model.by_name[name].origin is Origin.LOCAL for name in changes):
         rows.edit(tx, model, key, changes)  # nobody else's business
         return {**row, **changes}
-    earlier = queue.last(tx, model, key)
-    _keep_base(tx, model, key, row, earlier)
+    earlier = queue.tail(tx, model, key)
+    _snapshot_base(tx, model, key, row, earlier)
     now = clock.stored_now()
     written = dict(changes)
     changes = {n: v for n, v in changes.items() if model.by_name[n].origin is not Origin.LOCAL}
@@ -121,37 +121,37 @@ def store_update(tx: Transaction, model: Model, key: str, stored: Mapping[str, A
     row.update(written)
     require_companions(model, row, changes)
     rows.edit(tx, model, key, written)
-    queue.append(tx, model, key, Op.UPDATE, now, fields=changes, earlier=earlier)
+    queue.enqueue(tx, model, key, Op.UPDATE, now, fields=changes, earlier=earlier)
     return row
 
 
-def store_act(
+def write_action(
     tx: Transaction, model: Model, named: str, action: str, stored: Mapping[str, Any], idem_key: str | None
 ) -> Row:
     """Set ``stored`` and queue one of the model's own actions; the row after it. Raises: RecordNotFound."""
-    row = existing(tx, model, named)
+    row = require_row(tx, model, named)
     key = model.key_text(row)
-    earlier = queue.last(tx, model, key)
-    _keep_base(tx, model, key, row, earlier)
+    earlier = queue.tail(tx, model, key)
+    _snapshot_base(tx, model, key, row, earlier)
     now = clock.stored_now()
     written = {**stored, model.changed_at: now}
     row.update(written)
     rows.edit(tx, model, key, written)
-    queue.append(tx, model, key, action, now, fields=stored, earlier=earlier, idem_key=idem_key)
+    queue.enqueue(tx, model, key, action, now, fields=stored, earlier=earlier, idem_key=idem_key)
     return row
 
 
-def store_delete(tx: Transaction, model: Model, key: str, models: Mapping[str, Model]) -> None:
+def write_delete(tx: Transaction, model: Model, key: str, models: Mapping[str, Model]) -> None:
     """Remove a row and queue its delete, behind those of what goes with it. Raises: RecordNotFound."""
-    row = existing(tx, model, key)
+    row = require_row(tx, model, key)
     key = model.key_text(row)
-    for name, field in model.takes:
+    for name, field in model.cascades:
         for part in rows.keys_where(tx, models[name], field, key):
-            store_delete(tx, models[name], part, models)
-    earlier = queue.last(tx, model, key)
-    _keep_base(tx, model, key, row, earlier)
+            write_delete(tx, models[name], part, models)
+    earlier = queue.tail(tx, model, key)
+    _snapshot_base(tx, model, key, row, earlier)
     rows.remove(tx, model, key)
-    queue.append(tx, model, key, Op.DELETE, clock.stored_now(), earlier=earlier)
+    queue.enqueue(tx, model, key, Op.DELETE, clock.stored_now(), earlier=earlier)
 
 
 def row_of(tx: Transaction, model: Model, key: str) -> Row | None:
@@ -163,7 +163,7 @@ def row_of(tx: Transaction, model: Model, key: str) -> Row | None:
     return row
 
 
-def existing(tx: Transaction, model: Model, key: str) -> Row:
+def require_row(tx: Transaction, model: Model, key: str) -> Row:
     """A row by its key or alias. Raises: RecordNotFound."""
     row = row_of(tx, model, key)
     if row is None:
@@ -174,15 +174,15 @@ def existing(tx: Transaction, model: Model, key: str) -> Row:
     return row
 
 
-def _keep_base(tx: Transaction, model: Model, key: str, row: Row, earlier: queue.Last | None) -> None:
+def _snapshot_base(tx: Transaction, model: Model, key: str, row: Row, earlier: queue.Tail | None) -> None:
     """Before the first edit that is not folded into an unsent one, the row is what the remote has, or will have."""
-    if (earlier is None or not earlier.takes_edits) and bases.get(tx, model, key) is None:
+    if (earlier is None or not earlier.accepts_edits) and bases.get(tx, model, key) is None:
         bases.put(tx, model, key, row)
 
 
 def require_companions(model: Model, row: Row, changes: Mapping[str, Any]) -> None:
     """Check that an update can carry what must travel with it. Raises: InvalidInput naming the missing fields."""
-    lacking = [n for n in sorted(model.together(changes)) if row.get(n) is None and n not in changes]
+    lacking = [n for n in sorted(model.with_companions(changes)) if row.get(n) is None and n not in changes]
     if lacking:
         raise InvalidInput(
             f"{model.name} {model.key_text(row)} cannot be updated without {' and '.join(lacking)}",

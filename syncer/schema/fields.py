@@ -17,7 +17,7 @@ def _word(kind: Kind) -> Callable[..., Field]:
 text = _word(Kind.TEXT)
 integer = _word(Kind.INTEGER)
 number = _word(Kind.NUMBER)
-flag = _word(Kind.FLAG)
+boolean = _word(Kind.BOOLEAN)
 json_value = _word(Kind.JSON)
 time = _word(Kind.TIME)
 
@@ -60,7 +60,7 @@ def ref(
     required: bool = False,
     back: bool = False,
     keyed: bool | None = None,
-    awaits: tuple[str, ...] = ("create",),
+    waits_for: tuple[str, ...] = ("create",),
     kind: Kind = Kind.TEXT,
     nested: bool = True,
 ) -> Field:
@@ -76,6 +76,6 @@ def ref(
         relation=name.removesuffix("Id") if nested else None,
         inverse=inverse,
         back=back,
-        awaits=awaits,
+        waits_for=waits_for,
         keyed=inverse is not None if keyed is None else keyed,
     )

@@ -15,8 +15,8 @@ from functools import cached_property
 from typing import Any
 
 from syncer.errors import InvalidInput
-from syncer.schema.pull import Chosen, Natural, Pull
 from syncer.schema.pull import FillIn as FillIn
+from syncer.schema.pull import NaturalKey, Pull, Selector
 from syncer.schema.pull import NextFree as NextFree
 from syncer.schema.pull import SameAs as SameAs
 from syncer.suggest import near
@@ -29,7 +29,7 @@ class Kind(StrEnum):
     TEXT = "text"
     INTEGER = "integer"
     NUMBER = "number"
-    FLAG = "flag"
+    BOOLEAN = "flag"
     JSON = "json"
     TIME = "time"
     ENUM = "enum"
@@ -52,7 +52,8 @@ class Field:
     ``ref`` names the model this field points at, ``relation`` the object the remote nests for it, ``inverse`` the list it
     nests on the other side. ``keyed``: an index key upstream although no declared index names it, so neither null nor an
     empty text may be sent. A ``back`` pointer closes a cycle: a create goes out without it while its target waits, and an
-    update sets it later. ``awaits``: waiting changes of the record pointed at that must have left before this one is sent.
+    update sets it later. ``waits_for``: waiting changes of the record pointed at that must have left before this one is
+    sent.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Field:
     relation: str | None = None
     inverse: str | None = None
     back: bool = False
-    awaits: tuple[str, ...] = ("create",)
+    waits_for: tuple[str, ...] = ("create",)
     keyed: bool = False
     fill_in: FillIn | None = None
 
@@ -103,12 +104,12 @@ class Index:
 class Action:
     """Something a remote does to a record besides create, update and delete: start, finish.
 
-    ``folds``: while the create was never sent, the action is carried by it. ``after``: (model, field) of the records whose
-    waiting changes must have left first.
+    ``coalesces``: while the create was never sent, the action is carried by it. ``after``: (model, field) of the records
+    whose waiting changes must have left first.
     """
 
     name: str
-    folds: bool = False
+    coalesces: bool = False
     after: tuple[str, str] | None = None
 
 
@@ -118,9 +119,9 @@ class Model:
     use it, so its rows stay local. ``key``: the field or fields that identify a record.
     ``changed_at``: the field that tells the version of a record. ``time_digits``: decimals of a second the remote keeps.
     ``ops``: what the remote lets clients do. ``local_ids``: only the remote makes ids; a local one stands in until then.
-    ``natural``: how an owner is found before upserts, best way first. ``chosen``: how pulls are narrowed by records.
+    ``natural_keys``: how a record is found before upserts, best way first. ``selector``: how pulls are narrowed by records.
     ``unknown``: plain fields of the deployment we talk to that are not described here; they are kept in ``extra``.
-    ``takes``: whose records are deleted with one of this model, each (model, its field that points here)."""
+    ``cascades``: whose records are deleted with one of this model, each (model, its field that points here)."""
 
     name: str
     fields: tuple[Field, ...]
@@ -136,9 +137,9 @@ class Model:
     time_digits: int = 3
     ops: tuple[str, ...] = ("create", "update", "delete")
     local_ids: bool = False
-    natural: tuple[Natural, ...] = ()
-    chosen: Chosen | None = None
-    takes: tuple[tuple[str, str], ...] = ()
+    natural_keys: tuple[NaturalKey, ...] = ()
+    selector: Selector | None = None
+    cascades: tuple[tuple[str, str], ...] = ()
     unknown: tuple[str, ...] = ()
 
     @cached_property
@@ -229,7 +230,7 @@ class Model:
         needed = (closure(self.groups, given) | set(self.key)) - {"updatedAt"}
         return tuple(f.name for f in self.fields if f.name in needed)
 
-    def together(self, names: Iterable[str]) -> frozenset[str]:
+    def with_companions(self, names: Iterable[str]) -> frozenset[str]:
         """``names`` of one update with all that must travel with them."""
         given = set(names) | set(self.update_companions) | ({"updatedAt"} & self.by_name.keys())
         return frozenset(closure(self.groups, given) - {"updatedAt"}) | frozenset(names)

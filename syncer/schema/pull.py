@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class ByKey:
+class BySetting:
     """Pull: the one record whose ``field`` equals a setting. ``needs``: what to set where that has no value."""
 
     field: str
@@ -19,11 +19,11 @@ class ByKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
-    """Pull: per ``parent``, everything at or after a mark in ``cursor``, ascending, from an index partition.
+class Incremental:
+    """Pull: per ``parent``, everything at or after a checkpoint in ``cursor``, ascending, from an index partition.
 
-    ``overlap_s`` is how far before the mark the next pull starts. ``unfinished`` (field, final values) names the records
-    whose later edits the cursor cannot show: they are read again by id until final.
+    ``overlap_s`` is how far before the checkpoint the next pull starts. ``unfinished`` (field, final values) names the
+    records whose later edits the cursor cannot show: they are read again by id until final.
     """
 
     parent: str
@@ -34,11 +34,12 @@ class Since:
 
 
 @dataclass(frozen=True, slots=True)
-class Each:
+class PerParent:
     """Pull: the whole index partition of every known ``parent``.
 
     With ``live`` (field of the parent, final values) only parents that changed since the last complete pull, or that are
-    not final, are asked again. With ``changed`` the remote is asked to leave out records not updated since the mark. With
+    not final, are asked again. With ``changed`` the remote is asked to leave out records not updated since the checkpoint.
+    With
     ``cursor`` it is asked for what comes at or after the last value known here of that field, per parent.
     """
 
@@ -50,12 +51,12 @@ class Each:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class FullScan:
     """Pull: the root list, all of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class FullList:
     """Pull: the whole list of every value of ``field`` known here, or of every value in the setting ``setting``.
 
     ``newest_first``: the time by which the list is ordered so; it may then be left at a page on which everything was known
@@ -70,11 +71,11 @@ class Listing:
     needs: str = ""
 
 
-Pull: TypeAlias = ByKey | Since | Each | Scan | Listing | None
+Pull: TypeAlias = BySetting | Incremental | PerParent | FullScan | FullList | None
 
 
 @dataclass(frozen=True, slots=True)
-class Natural:
+class NaturalKey:
     """Fields by which people know a record, whatever its id: of its own, or of the records of a ``child`` model under it.
 
     ``pointer``: the child's field that names the record. ``order``: the child's field that says which is asked for first.
@@ -87,7 +88,7 @@ class Natural:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Selector:
     """The records of a model may be chosen for pulls: ``entry`` is what settings and options call such a choice.
 
     ``names``: the fields by whose values a record may be named.

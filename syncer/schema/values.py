@@ -96,7 +96,7 @@ def to_python(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None:
             if field.as_json:
                 value = json_decoded(value)
-            elif field.kind is Kind.FLAG:
+            elif field.kind is Kind.BOOLEAN:
                 value = bool(value)
         seen[field.name] = value
     return seen
@@ -235,7 +235,7 @@ _CHECKS: dict[Kind, Callable[[Field, Any], Any]] = {
     Kind.TEXT: _text,
     Kind.INTEGER: _integer,
     Kind.NUMBER: _number,
-    Kind.FLAG: _flag,
+    Kind.BOOLEAN: _flag,
     Kind.JSON: _json,
     Kind.TIME: _time,
     Kind.ENUM: _choice,

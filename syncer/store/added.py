@@ -85,7 +85,7 @@ def _prepare(tx: Transaction, name: str, models: Mapping[str, Model], told: tupl
             raise DatabaseError(f"{name} cannot be used with this file: it has a table {strange[0]} already")
     for model in models.values():
         _make(tx, model)
-    tx.must(_PUT, (name, 1 if row is None else row[0] + 1, *told, clock.stored_now()))
+    tx.run_exactly(_PUT, (name, 1 if row is None else row[0] + 1, *told, clock.stored_now()))
 
 
 def _make(tx: Transaction, model: Model) -> None:

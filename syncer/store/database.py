@@ -24,8 +24,8 @@ from syncer.store.errors import translating
 from syncer.store.file import follow, fork_safety
 from syncer.store.file.connections import BUSY_MS as BUSY_MS
 from syncer.store.file.connections import Held
-from syncer.store.file.header import Difference
-from syncer.store.group_commit import Moved, Together, is_of_one
+from syncer.store.file.header import FileDifference
+from syncer.store.group_commit import GroupCommit, Moved, is_of_one
 from syncer.store.read_connections import Readers
 from syncer.store.transaction import Statement as Statement
 from syncer.store.transaction import Transaction as Transaction
@@ -54,7 +54,7 @@ class Database:
         self._holder: int | None = None  # the thread that is inside a transaction
         self._forking = False
         self._readers = Readers(self.path, self._busy_ms)
-        self._together = Together()
+        self._group_commit = GroupCommit()
 
     @cached_property
     def engine(self) -> sa.Engine:
@@ -92,19 +92,19 @@ class Database:
         if difference is None:
             return False
         _log.warning("%s: %s while it was open", self.path, difference.value)
-        if difference is not Difference.DESCRIPTORS:
+        if difference is not FileDifference.DESCRIPTORS:
             follow.alone(self.path, self)
         left = follow.saved(held, difference)
         try:
             try:
                 follow.left_behind(held, difference)
             except DatabaseError:
-                if difference is Difference.DESCRIPTORS:
+                if difference is FileDifference.DESCRIPTORS:
                     self._writer = None  # never to be touched again; it stays open until the program ends
                 raise
-            if difference in (Difference.DATABASE, Difference.GONE):
+            if difference in (FileDifference.DATABASE, FileDifference.GONE):
                 kept = self._kept(left)
-                if difference is Difference.GONE:
+                if difference is FileDifference.GONE:
                     raise self._gone(kept)
                 return False
             if left.failed is not None:
@@ -138,7 +138,7 @@ class Database:
         hint = "put the file back with its -wal, or run: syncer init"
         if kept is not None:
             hint = f"put the file back; what was open, with changes that are not sent, is kept as {kept}"
-        text = f"{Difference.GONE.value} while it was open; the operation was not accepted"
+        text = f"{FileDifference.GONE.value} while it was open; the operation was not accepted"
         return DatabaseError(text, record=str(self.path), hint=hint)
 
     def _not_brought(self, why: str, kept: Path | None) -> CorruptDatabase:
@@ -158,7 +158,7 @@ class Database:
     @property
     def waiting(self) -> int:
         """How many writes of other threads wait for the turn."""
-        return len(self._together)
+        return len(self._group_commit)
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """A write transaction: committed at the end of the block, undone when it raises.
@@ -213,7 +213,7 @@ class Database:
             writer.files.distrust()
             difference = writer.files.difference()
             if difference is None and writer.files.is_surely_cut():
-                difference = Difference.CUT
+                difference = FileDifference.CUT
             if difference is not None:
                 raise self._moved(difference) from exc
 
@@ -241,7 +241,7 @@ class Database:
             hint="look whether it is there before you repeat it",
         )
 
-    def _moved(self, difference: Difference) -> Moved:
+    def _moved(self, difference: FileDifference) -> Moved:
         return Moved(
             f"{difference.value} while it was open; the operation was not accepted",
             record=str(self.path),
@@ -271,7 +271,7 @@ class Database:
         """
         self._refuse_nesting()
         with translating(self.path):
-            return self._together.do(work, self.turn, self._transact)
+            return self._group_commit.do(work, self.turn, self._transact)
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on a connection that cannot write, one per thread; it never waits for a writer."""
@@ -326,7 +326,7 @@ class Database:
                 self._writer.undo()
                 files = self._writer.files
                 difference = None if files.same() else files.difference()
-                if save and difference not in (None, Difference.DESCRIPTORS):
+                if save and difference not in (None, FileDifference.DESCRIPTORS):
                     self._kept(follow.saved(self._writer.held, difference))
                 if not self._writer.close_quietly():
                     return False
@@ -336,7 +336,7 @@ class Database:
             self.turn.release()
 
     def before_fork(self, wait_s: float) -> None:
-        """See :class:`syncer.store.file.fork_safety.Kept`."""
+        """See :class:`syncer.store.file.fork_safety.ForkAware`."""
         self._readers.before_fork(wait_s)
         if self._holder == threading.get_ident():
             return

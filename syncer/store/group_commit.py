@@ -84,7 +84,7 @@ class _Group:
         self.ended = True
 
 
-class Together:
+class GroupCommit:
     """The queue of one file."""
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ def is_of_one(exc: sqlite3.Error) -> bool:
 
 def _run_apart(tx: Transaction, job: _Job) -> None:
     try:
-        with tx.apart():
+        with tx.savepoint():
             job.result = job.work(tx)
     except sqlite3.Error as exc:
         if not is_of_one(exc):

@@ -12,7 +12,7 @@ from syncer.schema.model import Field, Kind, Model, Origin, snake
 _TYPES: dict[Kind, type[sa.types.TypeEngine[Any]]] = {
     Kind.INTEGER: sa.Integer,
     Kind.NUMBER: sa.Float,
-    Kind.FLAG: sa.Boolean,
+    Kind.BOOLEAN: sa.Boolean,
 }
 
 

@@ -37,7 +37,7 @@ OUTBOX = sa.Table(
     _text("next_attempt_at"),  # NULL: now
     _text("created_at", null=False),
     _text("idem_key", null=False),  # goes with the body; a new body gets a new one
-    _text("body"),  # what is sent, frozen at the first attempt
+    _text("body"),  # what is sent, serialized at the first attempt
     _text("body_hash"),
     _text("attempted_at"),
     _text("code"),  # of the last failure

@@ -44,7 +44,7 @@ class Transaction:
             )
 
     @contextmanager
-    def apart(self) -> Iterator[None]:
+    def savepoint(self) -> Iterator[None]:
         """A part of the transaction that is undone by itself when it raises, for callers who go on then."""
         self.require()
         self._cursor.execute("SAVEPOINT part")
@@ -63,13 +63,13 @@ class Transaction:
         values = given(statement, parameters)
         return self._cursor.execute(statement.text, values).rowcount
 
-    def must(self, statement: Statement, parameters: Parameters, count: int = 1) -> None:
+    def run_exactly(self, statement: Statement, parameters: Parameters, count: int = 1) -> None:
         """Execute for ``count`` rows. Raises: DatabaseError when it were not as many: something would be lost."""
         touched(self.run(statement, parameters), count)
 
     def add(self, statement: Statement, parameters: Parameters) -> int:
         """Execute an insert; the new row's number. Raises: DatabaseError."""
-        self.must(statement, parameters)
+        self.run_exactly(statement, parameters)
         return self._cursor.lastrowid or 0
 
     def many(self, statement: Statement, rows: Iterable[Sequence[Any]]) -> int:

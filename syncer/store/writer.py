@@ -18,7 +18,7 @@ from syncer.store import version
 from syncer.store.file import connections, header, locks
 from syncer.store.file.barriers import barriers
 from syncer.store.file.connections import Held
-from syncer.store.file.header import Difference
+from syncer.store.file.header import FileDifference
 
 _PAGE_CACHE_KIB = 65_536
 _FOLD_AFTER_PAGES = 4_000
@@ -114,7 +114,7 @@ class Writer:
         if not header.alike(self._begun, self._own):
             self.others = self._count_of_others()
 
-    def difference(self) -> Difference | None:
+    def difference(self) -> FileDifference | None:
         """Right before a COMMIT: what is different from when the transaction began; None: it may go on."""
         files = self.files
         kept = self._kept_locks()
@@ -124,7 +124,7 @@ class Writer:
             files.distrust()
             found = files.difference()
             if found is None and files.is_cut(header.parsed(now)):
-                found = Difference.CUT
+                found = FileDifference.CUT
             if found is not None:
                 return found
         # Nobody else has written since the beginning. Where SQLite's locks were lost, the turn may have been lost too, with
@@ -132,7 +132,7 @@ class Writer:
         # anew begins at nought.
         if not (kept or (has_index and locks.take_turn(files.index_fd))) or not header.alike(now, self._begun):
             self.spoiled = True
-        return Difference.OVERTAKEN if self.spoiled else None
+        return FileDifference.OVERTAKEN if self.spoiled else None
 
     def _kept_locks(self) -> bool:
         """Whether no lock was dropped since the transaction began."""
@@ -174,7 +174,9 @@ class Writer:
             self.cursor.execute(f"PRAGMA user_version={number}")
             found = self.difference()
             # A log that is begun anew may be shorter than the index says of the old one.
-            if (found is None and unless is None) or (found in (None, Difference.CUT) and unless is not None and unless()):
+            if (found is None and unless is None) or (
+                found in (None, FileDifference.CUT) and unless is not None and unless()
+            ):
                 self.cursor.execute("COMMIT")
                 self.release()
                 return True

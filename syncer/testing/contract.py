@@ -115,10 +115,10 @@ class RemoteContract:
         assert self.model in models
         assert all(model.remote == self.remote for model in models.values())
         assert self.secret in {setting.env for setting in registry.declared(self.remote) if setting.secret}
-        assert registry.missing(self.remote, workspace.settings) == []
+        assert registry.missing_settings(self.remote, workspace.settings) == []
         made = workspace.remote(self.remote)
-        assert (made.name, list(made.missing())) == (self.remote, [])
-        assert made.partitions().get("place"), "without the address, a pull from another server would go on in the middle"
+        assert (made.name, list(made.missing_settings())) == (self.remote, [])
+        assert made.pull_sources().get("place"), "without the address, a pull from another server would go on in the middle"
         assert self.edit is None or Op.UPDATE in models[self.model].ops
         assert not self.deletes or Op.DELETE in models[self.model].ops
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from syncer.merge.three_way import clashing_keys
+from syncer.merge.three_way import conflicting_keys
 from syncer.schema.model import Field, Kind, Model
 from syncer.schema.values import json_decoded, to_python
 from syncer.store.reader import Reader
@@ -75,7 +75,7 @@ def _grouped(models: Models, rows: Iterable[Sequence[Any]]) -> list[dict[str, An
 
 def _field(field: Field, base: Any, ours: Any, theirs: Any) -> dict[str, Any]:
     shown = {name: _decoded(field, v) for name, v in (("base", base), ("ours", ours), ("theirs", theirs))}
-    keys = clashing_keys(field, base, ours, theirs)
+    keys = conflicting_keys(field, base, ours, theirs)
     return {"field": field.name, **shown, **({"keys": keys} if keys else {})}
 
 
@@ -84,7 +84,7 @@ def _decoded(field: Field, value: Any) -> Any:
         return None
     if field.as_json:
         return json_decoded(value)
-    return bool(value) if field.kind is Kind.FLAG else value
+    return bool(value) if field.kind is Kind.BOOLEAN else value
 
 
 def _whole(model: Model, base: Any, ours: Any, theirs: Any) -> list[dict[str, Any]]:

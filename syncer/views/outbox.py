@@ -141,7 +141,7 @@ def _parent(reader: Reader, models: Models, found: Mapping[str, Any]) -> int | N
         parent = reader.one(
             "SELECT min(seq) FROM outbox WHERE model = ? AND key = ? AND seq <> ?"
             " AND op IN (SELECT value FROM json_each(?))",
-            (field.ref, value, found["seq"], json.dumps(field.awaits)),
+            (field.ref, value, found["seq"], json.dumps(field.waits_for)),
         )
         if parent and parent[0] is not None:
             return int(parent[0])

@@ -33,13 +33,13 @@ from syncer.config import Setting
 from syncer.remote import Adapter
 from syncer.schema.fields import identity, ref, text, time
 from syncer.schema.model import Index, Model, catalogue
-from syncer.schema.pull import Scan
+from syncer.schema.pull import FullScan
 
-SAGA = Model("Saga", (identity(), text("title", required=True)), Scan(), changed_at="updatedAt")
+SAGA = Model("Saga", (identity(), text("title", required=True)), FullScan(), changed_at="updatedAt")
 TALE = Model(
     "Tale",
     (identity(), ref("sagaId", "Saga", "tales", required=True), text("title"), time("toldAt")),
-    Scan(),
+    FullScan(),
     indexes=(Index("title", ("toldAt",)),),
 )
 SETTINGS = (Setting("api_url", "TALES_API_URL"), Setting("token", "TALES_TOKEN", secret=True))
@@ -66,16 +66,16 @@ class Tales:
     def __init__(self, settings):
         self.settings = settings
 
-    def missing(self):
+    def missing_settings(self):
         return [s.env for s in ADAPTER.settings if s.name not in self.settings]
 
-    def partitions(self):
+    def pull_sources(self):
         return {}
 
-    def frozen(self, change, row, base):
+    def serialize(self, change, row, base):
         return "{}"
 
-    def sent(self, change):
+    def written_fields(self, change):
         return {}
 """
 
@@ -168,7 +168,7 @@ def test_an_entry_point_makes_a_remote(tales: Path, path: Path) -> None:
     assert registry.names() == ("plexus", "prefactor", "abeja", "tales")
     assert registry.chosen(["tales", "plexus"]) == ("plexus", "tales")
     with Workspace.open(path) as ws:
-        assert registry.missing("tales", ws.settings) == ["TALES_API_URL", "TALES_TOKEN"]
+        assert registry.missing_settings("tales", ws.settings) == ["TALES_API_URL", "TALES_TOKEN"]
         key = told(ws)
         assert ws.tales.get("Tale", key)["title"] == "Völva"  # type: ignore[attr-defined]
         assert ws.query("SELECT title FROM tales_tale")[0] == {"title": "Völva"}

@@ -15,7 +15,7 @@ import pytest
 
 from syncer import Workspace
 from syncer.cli.context import App
-from syncer.cli.errors import told
+from syncer.cli.errors import report_error
 from syncer.cli.main import SECTIONS, cli
 from syncer.sandbox.server import Sandbox
 from syncer.version import __version__
@@ -91,14 +91,14 @@ def test_a_bug_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     """What nobody foresaw ends with 1 and an apology; the traceback only comes with ``-v``."""
     app = App(json=True)
     bug = ZeroDivisionError("division by zero")
-    assert told(bug, app) == 1
+    assert report_error(bug, app) == 1
     seen = capsys.readouterr()
     assert "sorry, this is a bug in syncer" in seen.err
     assert "-> please report it" in seen.err
     assert "Traceback" not in seen.err
     assert json.loads(seen.out)["error"]["code"] == "internal-error"
     app.verbose = 1
-    told(bug, app)
+    report_error(bug, app)
     assert "ZeroDivisionError" in capsys.readouterr().err.splitlines()[0]
 
 

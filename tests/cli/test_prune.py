@@ -74,7 +74,7 @@ def test_what_is_old_goes_and_the_books_close(synced: Workspace, old: dict[str, 
 
 
 def test_what_waited_still_leaves(synced: Workspace, old: dict[str, str], sandbox: Sandbox, path: Path) -> None:
-    """After a prune a mended change is sent once, and nothing of what went out before goes out again [I2 I3]."""
+    """After a prune a repaired change is sent once, and nothing of what went out before goes out again [I2 I3]."""
     made = len(sandbox.effects("ScoreResult", "create"))
     with clock.using(clock.Virtual(NOW)):
         outbox_ledger.prune(synced.database, CUT)
@@ -91,9 +91,9 @@ def test_a_missing_line_is_still_found(synced: Workspace, old: dict[str, str], p
     """What was pruned is accounted for, what somebody removed is not, however far back one looks [I2]."""
     with clock.using(clock.Virtual(NOW)):
         outbox_ledger.prune(synced.database, CUT)
-        assert synced.database.read(lambda tx: stats.closes(tx, last))
+        assert synced.database.read(lambda tx: stats.is_consistent(tx, last))
         write(path, "DELETE FROM ledger WHERE seq = (SELECT max(seq) FROM ledger)")
-        assert not synced.database.read(lambda tx: stats.closes(tx, last))
+        assert not synced.database.read(lambda tx: stats.is_consistent(tx, last))
         assert not synced.status().consistent
     assert old["waits"]
 
@@ -123,7 +123,7 @@ def test_what_was_made_here_is_known_after_a_prune(
         assert rows(path, "SELECT count(*) FROM ledger WHERE key = ?", old["itemId"]) == [(0,)]
         sandbox.drop("Item", old["itemId"])
         seen = synced.verify("plexus", models=["Item"], repair=True).remotes["plexus"].models["Item"]
-        assert [(str(drift.kind), drift.repaired) for drift in seen.drifts] == [("lost there", None)]
+        assert [(str(difference.kind), difference.repaired) for difference in seen.differences] == [("lost there", None)]
         assert synced.plexus.get("Item", old["itemId"]) is not None
         assert synced.verify("plexus", models=["Item"], repair=True, resend=True).equal
         assert synced.sync(wait_s=0).exit_code == 3  # the rejected one still is

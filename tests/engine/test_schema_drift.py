@@ -13,7 +13,7 @@ from syncer import Workspace, clock
 from syncer.adapters.plexus.spec import MODELS
 from syncer.engine import manage
 from syncer.engine.push.send import Delivery
-from syncer.remote import NOT_DEPLOYED, Change, Op, Outcome, Receipt, State
+from syncer.remote import NOT_DEPLOYED, Change, Op, Receipt, ReceiptKind, State
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
 from tests.factory import account
@@ -85,16 +85,16 @@ def test_many_of_them_hold_nobody_up(synced: Workspace, sandbox: Sandbox) -> Non
 @pytest.mark.parametrize(
     ("outcomes", "failed"),
     [
-        ([(Outcome.LATER, NOT_DEPLOYED)], False),
-        ([(Outcome.LATER, NOT_DEPLOYED), (Outcome.ACKED, "")], False),
-        ([(Outcome.LATER, NOT_DEPLOYED), (Outcome.AMBIGUOUS, "reply-lost")], True),
-        ([(Outcome.LATER, "throttled")], True),
+        ([(ReceiptKind.LATER, NOT_DEPLOYED)], False),
+        ([(ReceiptKind.LATER, NOT_DEPLOYED), (ReceiptKind.ACKED, "")], False),
+        ([(ReceiptKind.LATER, NOT_DEPLOYED), (ReceiptKind.AMBIGUOUS, "reply-lost")], True),
+        ([(ReceiptKind.LATER, "throttled")], True),
     ],
 )
-def test_only_the_rest_of_a_batch_tells_whether_it_failed(outcomes: list[tuple[Outcome, str]], failed: bool) -> None:
+def test_only_the_rest_of_a_batch_tells_whether_it_failed(outcomes: list[tuple[ReceiptKind, str]], failed: bool) -> None:
     """That a model is lacking says nothing about how well the remote is."""
     change = Change(1, MODELS["BatchJob"], "b", Op.CREATE, (), "k", State.PENDING, 0)
-    delivery = Delivery([(change, Receipt(1, outcome, code=code)) for outcome, code in outcomes])
+    delivery = Delivery([(change, Receipt(1, kind, code=code)) for kind, code in outcomes])
     assert delivery.failed is failed
 
 

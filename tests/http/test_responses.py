@@ -8,8 +8,8 @@ import pytest
 from freezegun import freeze_time
 
 from syncer.errors import SettingError
-from syncer.http.graphql import GraphError, Meaning, envelope
-from syncer.http.responses import LONGEST_S, Verdict, retry_after_s, server_time, verdict
+from syncer.http.graphql import ErrorKind, GraphError, envelope
+from syncer.http.responses import LONGEST_S, StatusClass, retry_after_s, server_time, status_class
 from syncer.http.session import checked_url
 from syncer.redact import redacted
 
@@ -17,23 +17,23 @@ from syncer.redact import redacted
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (103, Verdict.UNKNOWN),
-        (200, Verdict.ANSWERED),
-        (301, Verdict.WRONG_PLACE),
-        (400, Verdict.MALFORMED),
-        (401, Verdict.ACCESS),
-        (403, Verdict.ACCESS),
-        (404, Verdict.WRONG_PLACE),
-        (408, Verdict.UNKNOWN),
-        (413, Verdict.TOO_LARGE),
-        (429, Verdict.THROTTLED),
-        (500, Verdict.UNKNOWN),
-        (599, Verdict.UNKNOWN),
+        (103, StatusClass.UNKNOWN),
+        (200, StatusClass.ANSWERED),
+        (301, StatusClass.WRONG_PLACE),
+        (400, StatusClass.MALFORMED),
+        (401, StatusClass.ACCESS),
+        (403, StatusClass.ACCESS),
+        (404, StatusClass.WRONG_PLACE),
+        (408, StatusClass.UNKNOWN),
+        (413, StatusClass.TOO_LARGE),
+        (429, StatusClass.THROTTLED),
+        (500, StatusClass.UNKNOWN),
+        (599, StatusClass.UNKNOWN),
     ],
 )
-def test_verdicts(status: int, expected: Verdict) -> None:
+def test_verdicts(status: int, expected: StatusClass) -> None:
     """Only what surely did not run is called so."""
-    assert verdict(status) is expected
+    assert status_class(status) is expected
 
 
 @freeze_time("2026-03-04T05:06:07Z")
@@ -73,27 +73,27 @@ def test_server_time() -> None:
 @pytest.mark.parametrize(
     ("kind", "message", "expected"),
     [
-        ("DynamoDB:ConditionalCheckFailedException", "The conditional request failed", Meaning.CONDITION),
-        ("DynamoDB:ThrottlingException", "", Meaning.THROTTLED),
-        ("", "Throughput exceeds the current capacity of your table or index", Meaning.THROTTLED),
-        ("DynamoDB:ProvisionedThroughputExceededException", "", Meaning.THROTTLED),
-        ("DynamoDB:InternalServerError", "Internal server error", Meaning.UNKNOWN),
-        ("DynamoDB:DynamoDbException", "Oops (Service: DynamoDb, Status Code: 500)", Meaning.UNKNOWN),
-        ("DynamoDB:DynamoDbException", "No (Service: DynamoDb, Status Code: 400) timeout", Meaning.REFUSED),
-        ("", "Variable 'i0' has an invalid value: 'too many requests'", Meaning.REFUSED),
-        ("DynamoDB:DynamoDbException", "Item size has exceeded the maximum allowed size", Meaning.REFUSED),
-        ("Unauthorized", "Not Authorized to access listUsers on type Query", Meaning.DENIED),
-        ("", "When updating any part of the composite sort key for @index 'x'", Meaning.REFUSED),
-        ("MappingTemplate", "Transformation too large", Meaning.TOO_BIG),
-        ("", "Variable 'x500' has an invalid value. Unable to parse {n=1} as valid JSON.", Meaning.REFUSED),
-        ("InternalFailure", "An internal failure occurred", Meaning.UNKNOWN),
-        ("ExecutionTimeout", "Execution timed out.", Meaning.UNKNOWN),
-        ("", "something nobody has seen", Meaning.REFUSED),
+        ("DynamoDB:ConditionalCheckFailedException", "The conditional request failed", ErrorKind.CONDITION),
+        ("DynamoDB:ThrottlingException", "", ErrorKind.THROTTLED),
+        ("", "Throughput exceeds the current capacity of your table or index", ErrorKind.THROTTLED),
+        ("DynamoDB:ProvisionedThroughputExceededException", "", ErrorKind.THROTTLED),
+        ("DynamoDB:InternalServerError", "Internal server error", ErrorKind.UNKNOWN),
+        ("DynamoDB:DynamoDbException", "Oops (Service: DynamoDb, Status Code: 500)", ErrorKind.UNKNOWN),
+        ("DynamoDB:DynamoDbException", "No (Service: DynamoDb, Status Code: 400) timeout", ErrorKind.REFUSED),
+        ("", "Variable 'i0' has an invalid value: 'too many requests'", ErrorKind.REFUSED),
+        ("DynamoDB:DynamoDbException", "Item size has exceeded the maximum allowed size", ErrorKind.REFUSED),
+        ("Unauthorized", "Not Authorized to access listUsers on type Query", ErrorKind.DENIED),
+        ("", "When updating any part of the composite sort key for @index 'x'", ErrorKind.REFUSED),
+        ("MappingTemplate", "Transformation too large", ErrorKind.TOO_BIG),
+        ("", "Variable 'x500' has an invalid value. Unable to parse {n=1} as valid JSON.", ErrorKind.REFUSED),
+        ("InternalFailure", "An internal failure occurred", ErrorKind.UNKNOWN),
+        ("ExecutionTimeout", "Execution timed out.", ErrorKind.UNKNOWN),
+        ("", "something nobody has seen", ErrorKind.REFUSED),
     ],
 )
-def test_graphql_errors(kind: str, message: str, expected: Meaning) -> None:
+def test_graphql_errors(kind: str, message: str, expected: ErrorKind) -> None:
     """errorType decides, the message where there is none; a number inside a text means nothing."""
-    assert GraphError(message, kind).meaning is expected
+    assert GraphError(message, kind).error_kind is expected
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"message": "x"}', b'{"data": {"m0"', b"null"])

@@ -16,7 +16,7 @@ import pytest
 from syncer.errors import SettingError
 from syncer.http.errors import NotSent, ReplyLost
 from syncer.http.responses import decoded
-from syncer.http.security import Hider
+from syncer.http.security import SecretFilter
 from syncer.http.session import Session, checked_url
 from syncer.redact import redacted
 
@@ -96,15 +96,15 @@ def test_no_echo_outside_of_the_body_tells_the_token(where: str, caplog: pytest.
 def test_a_token_is_known_in_every_spelling(spelling: str) -> None:
     """However the JSON library, web page or address on the way wrote it, nothing of it is left [I25]."""
     spelled = SPELLINGS[spelling](TOKEN)
-    assert Hider([TOKEN]).hidden(f"before {spelled} behind".encode()) == b"before *** behind"
+    assert SecretFilter([TOKEN]).hidden(f"before {spelled} behind".encode()) == b"before *** behind"
 
 
 def test_a_password_takes_its_pair_along() -> None:
     """Of Basic the whole, the pair, and the password alone are hidden; short and innocent text stays."""
-    hider = Hider(["Basic dXNlci0xMjM6cGFzc3dvcmQtNA=="])
+    secrets = SecretFilter(["Basic dXNlci0xMjM6cGFzc3dvcmQtNA=="])
     said = "dXNlci0xMjM6cGFzc3dvcmQtNA== user-123:password-4 password-4 user-124"
-    assert hider.hidden_text(said) == "*** *** *** user-124"
-    assert Hider(["short"]).hidden(b"a short text") == b"a short text"
+    assert secrets.hidden_text(said) == "*** *** *** user-124"
+    assert SecretFilter(["short"]).hidden(b"a short text") == b"a short text"
 
 
 @pytest.mark.parametrize("bad", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "\u20ac", " a", "a\x7f"])

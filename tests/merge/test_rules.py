@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from syncer.adapters.plexus.spec import MODELS
 from syncer.errors import SettingError
-from syncer.merge.rules import Preferences, Rule, read, ruled
-from syncer.merge.three_way import Clash, Merged, Side, clashing_keys, combined, merged
+from syncer.merge.rules import MergeRules, Rule, read, ruled
+from syncer.merge.three_way import FieldConflict, Merged, Side, conflicting_keys, merge_field, merge_record
 from syncer.schema.values import same
 
 MODEL = MODELS["ScoreResult"]
@@ -34,12 +34,12 @@ def edited(base: dict[str, Any], row: dict[str, Any]) -> list[str]:
 def united(base: Any, ours: Any, theirs: Any, prefer: Side = "ours") -> tuple[Any, bool]:
     """Three Python values merged as a JSON field."""
     texts = [None if value is None else json.dumps(value) for value in (base, ours, theirs)]
-    text, clash = combined(METADATA, *texts, prefer)
+    text, clash = merge_field(METADATA, *texts, prefer)
     return (None if text is None else json.loads(text)), clash
 
 
 def test_different_keys_are_both_kept() -> None:
-    """Each side changed, added and removed keys of its own, at any depth: all of it holds, and nothing clashes."""
+    """Each side changed, added and removed keys of its own, at any depth: all of it holds, and nothing conflicts."""
     base = {"a": 1, "b": {"x": 1, "y": 2}, "gone": 1, "left": 1}
     ours = {"a": 2, "b": {"x": 1, "y": 3}, "left": 1, "new": [1]}
     theirs = {"a": 1, "b": {"x": 9, "y": 2}, "gone": 1, "more": {}}
@@ -72,12 +72,12 @@ def test_a_clash_in_one_key_keeps_the_others() -> None:
     base, ours, theirs = {"a": 1, "b": {"c": 1}}, {"a": 2, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}, "d": 4}
     assert united(base, ours, theirs) == ({"a": 2, "b": {"c": 2}, "d": 4}, True)
     assert united(base, ours, theirs, "theirs") == ({"a": 2, "b": {"c": 3}, "d": 4}, True)
-    assert clashing_keys(METADATA, *map(json.dumps, (base, ours, theirs))) == ["b.c"]
+    assert conflicting_keys(METADATA, *map(json.dumps, (base, ours, theirs))) == ["b.c"]
 
 
 @given(base=OBJECTS, ours=OBJECTS, theirs=OBJECTS)
 def test_without_a_clash_the_sides_may_be_swapped(base: Any, ours: Any, theirs: Any) -> None:
-    """Merging ours into theirs is merging theirs into ours; a clash is one from both sides."""
+    """Merging ours into theirs is merging theirs into ours; a conflict is one from both sides."""
     one, other = united(base, ours, theirs), united(base, theirs, ours)
     assert one[1] == other[1]
     if not one[1]:
@@ -100,10 +100,10 @@ def test_one_side_unchanged_is_the_other(base: Any, theirs: Any) -> None:
 
 @pytest.mark.parametrize("hostile", ['{"a":NaN}', '{"a":"\\ud800"}', '{"a":' * 900 + "1" + "}" * 900, "[" * 5000])
 def test_json_made_to_break_programs_breaks_nothing(hostile: str) -> None:
-    """What cannot be taken apart or written again is a clash of whole values; the winner's text stays as it came."""
-    text, clash = combined(METADATA, '{"b":1}', '{"b":2}', hostile, "theirs")
+    """What cannot be taken apart or written again is a conflict of whole values; the winner's text stays as it came."""
+    text, clash = merge_field(METADATA, '{"b":1}', '{"b":2}', hostile, "theirs")
     assert (text, clash) == (hostile, True)
-    text, clash = combined(METADATA, '{"b":1}', '{"b":2}', hostile, "ours")
+    text, clash = merge_field(METADATA, '{"b":1}', '{"b":2}', hostile, "ours")
     assert clash
     assert '"b":2' in text
     assert text.encode()
@@ -113,13 +113,16 @@ def test_json_made_to_break_programs_breaks_nothing(hostile: str) -> None:
 def test_both_values_of_every_clash_are_kept(
     base: dict[str, Any], row: dict[str, Any], record: dict[str, Any], sides: dict[str, Side]
 ) -> None:
-    """Decided or not, a clash holds all three values; only a side that has won is taken, and unsent fields equal theirs."""
-    found = merged(MODEL, base, row, record, edited(base, row), judge=sides.get)
-    clashes = {c.field: c for c in found.clashes} | {c.field: c for c, _ in found.decided}
-    assert len(clashes) == len(found.clashes) + len(found.decided)
-    assert {c.field: side for c, side in found.decided} == {n: sides[n] for n in clashes if n in sides}
-    for name, clash in clashes.items():
-        assert (clash.base, clash.ours, clash.theirs) == (base[name], row[name], record[name])
+    """Decided or not, a conflict holds all three values.
+
+    Only a side that has won is taken, and unsent fields equal theirs.
+    """
+    found = merge_record(MODEL, base, row, record, edited(base, row), decide=sides.get)
+    field_conflicts = {c.field: c for c in found.conflicts} | {c.field: c for c, _ in found.decided}
+    assert len(field_conflicts) == len(found.conflicts) + len(found.decided)
+    assert {c.field: side for c, side in found.decided} == {n: sides[n] for n in field_conflicts if n in sides}
+    for name, conflict in field_conflicts.items():
+        assert (conflict.base, conflict.ours, conflict.theirs) == (base[name], row[name], record[name])
     for name in set(NAMES) - found.ours:
         assert found.row[name] == record[name]
 
@@ -134,34 +137,36 @@ def test_the_order_of_fields_does_not_matter(
         return {name: values[name] for name in order}
 
     names = edited(base, row)
-    one = merged(MODEL, base, row, record, names, judge=sides.get)
-    other = merged(MODEL, shuffled(base), shuffled(row), shuffled(record), sorted(names, key=order.index), judge=sides.get)
-    assert one == other == merged(MODEL, base, row, record, names, judge=sides.get)
+    one = merge_record(MODEL, base, row, record, names, decide=sides.get)
+    other = merge_record(
+        MODEL, shuffled(base), shuffled(row), shuffled(record), sorted(names, key=order.index), decide=sides.get
+    )
+    assert one == other == merge_record(MODEL, base, row, record, names, decide=sides.get)
 
 
 @given(base=RECORDS, row=RECORDS, record=RECORDS)
 def test_asking_again_finds_the_same_clashes(base: dict[str, Any], row: dict[str, Any], record: dict[str, Any]) -> None:
-    """With the clashes still open and the record as base, the same record asks the same questions and changes nothing."""
-    once = merged(MODEL, base, row, record, edited(base, row))
-    asked = {c.field: c for c in once.clashes}
-    again = merged(MODEL, record, once.row, record, once.ours, asked=asked)
+    """With the conflicts still open and the record as base, the same record asks the same questions and changes nothing."""
+    once = merge_record(MODEL, base, row, record, edited(base, row))
+    asked = {c.field: c for c in once.conflicts}
+    again = merge_record(MODEL, record, once.row, record, once.ours, asked=asked)
     assert again.row == once.row
     assert again.ours == once.ours
-    assert [c.field for c in again.clashes] == [c.field for c in once.clashes]
+    assert [c.field for c in again.conflicts] == [c.field for c in once.conflicts]
 
 
 def one(base: Any, row: Any, record: Any, **more: Any) -> Merged:
     """A merge of one plain field."""
-    return merged(MODEL, {"value": base}, {"value": row}, {"value": record}, ["value"], **more)
+    return merge_record(MODEL, {"value": base}, {"value": row}, {"value": record}, ["value"], **more)
 
 
 def test_an_open_question_is_measured_against_what_was_before_it() -> None:
-    """They go on editing: still a clash, with the first base; they go back, or come to our value: none any more."""
-    asked = {"value": Clash("value", "A", "B", "C")}
-    assert one("C", "B", "D", asked=asked).clashes == (Clash("value", "A", "B", "D"),)
+    """They go on editing: still a conflict, with the first base; they go back, or come to our value: none any more."""
+    asked = {"value": FieldConflict("value", "A", "B", "C")}
+    assert one("C", "B", "D", asked=asked).conflicts == (FieldConflict("value", "A", "B", "D"),)
     assert one("C", "B", "A", asked=asked) == Merged({"value": "B"}, frozenset({"value"}), ())
     assert one("C", "B", "B", asked=asked) == Merged({"value": "B"}, frozenset(), ())
-    assert one("C", "A", "D", asked=asked).clashes == (Clash("value", "A", "A", "D"),)
+    assert one("C", "A", "D", asked=asked).conflicts == (FieldConflict("value", "A", "A", "D"),)
 
 
 def test_an_edit_taken_back_is_none() -> None:
@@ -209,7 +214,7 @@ def test_rules_are_found_from_the_field_up() -> None:
     ]
     table = {"default": "ours", "ScoreResult": {"default": "theirs", "value": "ask"}}
     assert read(table, MODELS, "[plexus.merge]") == found
-    assert read({}, MODELS, "") == Preferences()
+    assert read({}, MODELS, "") == MergeRules()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from syncer.outbox.coalesce import Fate, verdict
+from syncer.outbox.coalesce import CoalesceAction, coalesce
 from syncer.remote import Op, State
 
 A, B = frozenset("a"), frozenset("b")
@@ -16,32 +16,32 @@ A, B = frozenset("a"), frozenset("b")
 def test_what_may_be_applied_is_never_touched(state: State) -> None:
     """A change on the wire, of unknown fate or in conflict keeps its body; the new one queues behind it."""
     for earlier, op in itertools.product(Op, (Op.UPDATE, Op.DELETE, Op.CREATE)):
-        found = verdict(earlier, state, A, True, op, B)
-        assert (found.fate, found.op, found.fields) == (Fate.STAYS, op, B)
+        found = coalesce(earlier, state, A, True, op, B)
+        assert (found.action, found.op, found.fields) == (CoalesceAction.STAYS, op, B)
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.REJECTED])
 def test_what_is_surely_not_applied_is_taken_over(state: State) -> None:
     """Edits fold into creates, edits into edits, deletes replace edits; a delete is never undone by folding."""
-    assert verdict(Op.CREATE, state, frozenset(), True, Op.UPDATE, B).op is Op.CREATE
-    folded = verdict(Op.UPDATE, state, A, True, Op.UPDATE, B)
-    assert (folded.fate, folded.op, folded.fields) == (Fate.SUPERSEDED, Op.UPDATE, A | B)
-    assert verdict(Op.UPDATE, state, A, True, Op.DELETE, frozenset()).fate is Fate.SUPERSEDED
-    assert verdict(Op.DELETE, state, frozenset(), True, Op.CREATE, frozenset()).fate is Fate.STAYS
+    assert coalesce(Op.CREATE, state, frozenset(), True, Op.UPDATE, B).op is Op.CREATE
+    folded = coalesce(Op.UPDATE, state, A, True, Op.UPDATE, B)
+    assert (folded.action, folded.op, folded.fields) == (CoalesceAction.SUPERSEDED, Op.UPDATE, A | B)
+    assert coalesce(Op.UPDATE, state, A, True, Op.DELETE, frozenset()).action is CoalesceAction.SUPERSEDED
+    assert coalesce(Op.DELETE, state, frozenset(), True, Op.CREATE, frozenset()).action is CoalesceAction.STAYS
 
 
 def test_only_what_was_never_sent_vanishes() -> None:
     """Create and delete cancel out before the first attempt; afterwards the delete goes out to make sure."""
-    assert verdict(Op.CREATE, State.PENDING, frozenset(), False, Op.DELETE, frozenset()).fate is Fate.VANISHES
-    sent = verdict(Op.CREATE, State.REJECTED, frozenset(), True, Op.DELETE, frozenset())
-    assert (sent.fate, sent.op) == (Fate.SUPERSEDED, Op.DELETE)
+    assert coalesce(Op.CREATE, State.PENDING, frozenset(), False, Op.DELETE, frozenset()).action is CoalesceAction.VANISHES
+    sent = coalesce(Op.CREATE, State.REJECTED, frozenset(), True, Op.DELETE, frozenset())
+    assert (sent.action, sent.op) == (CoalesceAction.SUPERSEDED, Op.DELETE)
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.REJECTED])
 def test_an_action_folds_only_into_a_create_that_was_never_sent(state: State) -> None:
     """Afterwards it is a step of its own, as it always is for actions that do not fold, and behind edits."""
     nothing: frozenset[str] = frozenset()
-    assert verdict(Op.CREATE, state, nothing, False, "start", B, folds=True).fate is Fate.SUPERSEDED
-    assert verdict(Op.CREATE, state, nothing, True, "start", B, folds=True).fate is Fate.STAYS
-    assert verdict(Op.CREATE, state, nothing, False, "start", B).fate is Fate.STAYS
-    assert verdict(Op.UPDATE, state, A, False, "start", B, folds=True).fate is Fate.STAYS
+    assert coalesce(Op.CREATE, state, nothing, False, "start", B, coalesces=True).action is CoalesceAction.SUPERSEDED
+    assert coalesce(Op.CREATE, state, nothing, True, "start", B, coalesces=True).action is CoalesceAction.STAYS
+    assert coalesce(Op.CREATE, state, nothing, False, "start", B).action is CoalesceAction.STAYS
+    assert coalesce(Op.UPDATE, state, A, False, "start", B, coalesces=True).action is CoalesceAction.STAYS

@@ -11,7 +11,7 @@ from syncer.adapters.plexus import introspection as plexus_introspection
 from syncer.adapters.plexus.adapter import Plexus
 from syncer.adapters.plexus.spec import MODELS
 from syncer.errors import RemoteRefused
-from syncer.remote import Difference
+from syncer.remote import SchemaDifference
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
 from syncer.schema.model import Origin
@@ -25,7 +25,7 @@ def plexus(server: Sandbox) -> Plexus:
     return Plexus({"api_url": server.url, "api_key": "sandbox-key"})
 
 
-def found(**options: Any) -> dict[str, Difference]:
+def found(**options: Any) -> dict[str, SchemaDifference]:
     """What a probe of every model finds on a sandbox with these options."""
     with Sandbox(Options(**options)) as server:
         remote = plexus(server)
@@ -49,10 +49,10 @@ def test_what_is_new_lacking_or_demanded_is_found() -> None:
         missing_fields={"Item": ["text", "metadata"], "ScoreResult": ["createdAt"], "BatchJob": ["*"]},
     )
     assert differences == {
-        "Item": Difference(unknown=("at", "many", "mood"), absent=("metadata", "text")),
-        "Account": Difference(unknown=("plan",), demanded=("plan",)),
-        "ScoreResult": Difference(absent=("createdAt",)),
-        "BatchJob": Difference(nowhere=True),
+        "Item": SchemaDifference(unknown=("at", "many", "mood"), absent=("metadata", "text")),
+        "Account": SchemaDifference(unknown=("plan",), demanded=("plan",)),
+        "ScoreResult": SchemaDifference(absent=("createdAt",)),
+        "BatchJob": SchemaDifference(nowhere=True),
     }
 
 
@@ -72,7 +72,7 @@ def test_a_stamp_that_no_input_takes_is_read_and_not_sent() -> None:
     answered, taken = described()
     taken = [entry for entry in taken if entry["name"] != "createdAt"]
     difference = plexus_introspection.difference(ITEM, {"fields": answered}, {"inputFields": taken}, {"inputFields": taken})
-    assert difference == Difference(unsent=("createdAt",))
+    assert difference == SchemaDifference(unsent=("createdAt",))
     adapted = plexus_introspection.adapted(ITEM, difference)
     assert adapted.by_name["createdAt"].origin is Origin.SERVER
     row = {"id": "i", "accountId": "a", "createdAt": "2026-03-04T05:06:07.000000Z", "isEvaluation": 1}
@@ -98,26 +98,26 @@ def test_only_what_a_bare_name_selects_is_taken_up(entry: Any, plain: bool) -> N
     answered, taken = described()
     inputs = {"inputFields": taken}
     difference = plexus_introspection.difference(ITEM, {"fields": [*answered, entry]}, inputs, inputs)
-    assert difference == (Difference(unknown=(entry["name"],)) if plain else Difference())
+    assert difference == (SchemaDifference(unknown=(entry["name"],)) if plain else SchemaDifference())
 
 
 @pytest.mark.parametrize("shape_told", [None, {}, {"fields": None}, {"fields": "x"}, [], 5])
 def test_a_type_that_is_not_told_is_not_there(shape_told: Any) -> None:
     """Whatever comes in the place of a type, it is no crash."""
-    assert plexus_introspection.difference(ITEM, shape_told, None, None) == Difference(nowhere=True)
+    assert plexus_introspection.difference(ITEM, shape_told, None, None) == SchemaDifference(nowhere=True)
 
 
 def test_an_adapted_model_keeps_the_order_of_its_columns() -> None:
     """Values of a page land in their own columns, a lacking one in the middle being empty; new ones land in ``extra``."""
-    adapted = plexus_introspection.adapted(ITEM, Difference(unknown=("mood",), absent=("text",)))
+    adapted = plexus_introspection.adapted(ITEM, SchemaDifference(unknown=("mood",), absent=("text",)))
     assert [f.name for f in adapted.fields] == [f.name for f in ITEM.fields]
     record = dict.fromkeys((f.name for f in adapted.remote_fields), None) | {"id": "i", "metadata": "{}", "mood": "glad"}
     row = codec.as_row(adapted, record)
     assert (row["text"], row["metadata"], row["extra"]) == (None, "{}", '{"mood":"glad"}')
     assert "text" not in documents.selection(adapted).split()
     assert documents.selection(adapted).split()[-1] == "mood"
-    assert plexus_introspection.adapted(ITEM, Difference()) is ITEM
-    assert plexus_introspection.adapted(ITEM, Difference(unknown=("mood",), absent=("text",))) is adapted
+    assert plexus_introspection.adapted(ITEM, SchemaDifference()) is ITEM
+    assert plexus_introspection.adapted(ITEM, SchemaDifference(unknown=("mood",), absent=("text",))) is adapted
 
 
 @pytest.mark.parametrize(

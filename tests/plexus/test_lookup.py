@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 
 from syncer.adapters.plexus import lookup
-from syncer.adapters.plexus.adapter import Plexus, PlexusLine
+from syncer.adapters.plexus.adapter import Plexus, PlexusConnection
 from syncer.adapters.plexus.spec import MODELS
 from syncer.errors import RemoteRefused, Unreachable
 from syncer.sandbox.server import Sandbox
 
 ITEM, IDENTIFIER, FEEDBACK = MODELS["Item"], MODELS["Identifier"], MODELS["FeedbackItem"]
-NATURALS = [(m, n) for m in MODELS.values() for n in m.natural]
+NATURALS = [(m, n) for m in MODELS.values() for n in m.natural_keys]
 
 
 @pytest.fixture
-def line(sandbox: Sandbox) -> Iterator[PlexusLine]:
+def line(sandbox: Sandbox) -> Iterator[PlexusConnection]:
     """A connection to the sandbox."""
     settings = {"api_url": sandbox.settings["PLEXUS_API_URL"], "api_key": sandbox.settings["PLEXUS_API_KEY"]}
-    opened = Plexus(settings).line()
+    opened = Plexus(settings).connect()
     yield opened
     opened.close()
 
@@ -59,59 +59,59 @@ def test_the_index_that_fixes_the_most_is_used() -> None:
         lookup.covering(ITEM, {"accountId": "a"})
 
 
-def test_answers_come_in_the_order_of_the_questions(line: PlexusLine, sandbox: Sandbox) -> None:
+def test_answers_come_in_the_order_of_the_questions(connection: PlexusConnection, sandbox: Sandbox) -> None:
     """Found, absent and found twice, over more than one document."""
     for n in range(60):
         sandbox.put("Item", id=f"i{n}", accountId="a", externalId=f"x{n}", isEvaluation=True)
     sandbox.put("Item", id="again", accountId="a", externalId="x3", isEvaluation=True)
     wanted = [{"accountId": "a", "externalId": f"x{n}"} for n in range(59, -2, -1)]
-    found = [[row["id"] for row in rows] for rows in line.seek(ITEM, wanted)]
+    found = [[row["id"] for row in rows] for rows in connection.lookup(ITEM, wanted)]
     assert [sorted(keys) for keys in found] == [
         *([f"i{n}"] for n in range(59, 3, -1)), ["again", "i3"], ["i2"], ["i1"], ["i0"], []
     ]  # fmt: skip
     assert sandbox.requests == 3
-    assert line.seek(ITEM, []) == []
+    assert connection.lookup(ITEM, []) == []
 
 
-def test_empty_pages_are_read_on(line: PlexusLine, sandbox: Sandbox) -> None:
+def test_empty_pages_are_read_on(connection: PlexusConnection, sandbox: Sandbox) -> None:
     """The filter applies after the limit: 250 records of others come first, and one question ends before the other."""
     for n in range(250):
         put_feedback(sandbox, f"o{n}", "else", "k")
     put_feedback(sandbox, "mine", "a", "k")
     put_feedback(sandbox, "early", "a", "e")
     wanted = [{"accountId": "a", "cacheKey": key} for key in ("e", "k", "none")]
-    assert [[r["id"] for r in rows] for rows in line.seek(FEEDBACK, wanted)] == [["early"], ["mine"], []]
+    assert [[r["id"] for r in rows] for rows in connection.lookup(FEEDBACK, wanted)] == [["early"], ["mine"], []]
 
 
-def test_a_whole_key_is_asked_for_directly(line: PlexusLine, sandbox: Sandbox) -> None:
+def test_a_whole_key_is_asked_for_directly(connection: PlexusConnection, sandbox: Sandbox) -> None:
     """Reads by key do not lag as indexes do."""
     sandbox.put("Identifier", itemId="i", accountId="a", name="n", value="v", position=1)
-    found = line.seek(IDENTIFIER, [{"itemId": "i", "name": "n"}, {"itemId": "i", "name": "other"}])
+    found = connection.lookup(IDENTIFIER, [{"itemId": "i", "name": "n"}, {"itemId": "i", "name": "other"}])
     assert [[r["value"] for r in rows] for rows in found] == [["v"], []]
     assert found[0][0]["createdAt"].endswith("000Z")
 
 
-def test_a_part_without_capacity_is_no_absence(line: PlexusLine, sandbox: Sandbox) -> None:
+def test_a_part_without_capacity_is_no_absence(connection: PlexusConnection, sandbox: Sandbox) -> None:
     """An error on one alias means "unknown": taken as "nobody", it would make a second record."""
     put_feedback(sandbox, "mine", "a", "k")
     sandbox.faults.refuse_parts_next()
     with pytest.raises(Unreachable) as caught:
-        line.seek(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])
+        connection.lookup(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])
     assert caught.value.connected
 
 
-def test_an_owner_that_cannot_be_shown_is_no_absence(line: PlexusLine, sandbox: Sandbox) -> None:
+def test_an_owner_that_cannot_be_shown_is_no_absence(connection: PlexusConnection, sandbox: Sandbox) -> None:
     """A record blanked because of a broken field of its own is there: to make it again would double it [I3]."""
     put_feedback(sandbox, "f", "a", "k")
     error = {"path": ["s0", "items", 0, "id"], "message": "Cannot return null for non-nullable type: 'ID'"}
     body = {"data": {"s0": {"items": [None], "nextToken": None}}, "errors": [error]}
     sandbox.faults.fail_next(200, body=json.dumps(body).encode())
     with pytest.raises(RemoteRefused, match="cannot be read"):
-        line.seek(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])
-    assert [row["id"] for row in line.seek(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])[0]] == ["f"]
+        connection.lookup(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])
+    assert [row["id"] for row in connection.lookup(FEEDBACK, [{"accountId": "a", "cacheKey": "k"}])[0]] == ["f"]
 
 
-def test_a_question_the_schema_refuses_is_refused(line: PlexusLine) -> None:
+def test_a_question_the_schema_refuses_is_refused(connection: PlexusConnection) -> None:
     """A value of the wrong kind is refused with the reason, not taken as "nobody"."""
     with pytest.raises(RemoteRefused, match="would not list Item"):
-        line.seek(ITEM, [{"accountId": "a", "externalId": 7}])  # type: ignore[dict-item]
+        connection.lookup(ITEM, [{"accountId": "a", "externalId": 7}])  # type: ignore[dict-item]

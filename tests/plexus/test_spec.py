@@ -12,7 +12,7 @@ from syncer.adapters.plexus import naming
 from syncer.adapters.plexus.naming import SCALARS
 from syncer.adapters.plexus.spec import MODELS
 from syncer.schema.model import Field, Index, Kind, Model, Origin
-from syncer.schema.pull import Each, Since
+from syncer.schema.pull import Incremental, PerParent
 
 SCHEMA: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "fixtures" / "plexus.schema.json").read_text()
@@ -192,9 +192,9 @@ def test_models_closed_to_the_api_key_are_marked(name):
 def test_a_pull_reads_an_index_that_exists(name):
     """Pulls by index name a declared index, a parent that comes before, and a cursor that is its sort key."""
     model = MODELS[name]
-    if isinstance(model.pull, Since | Each):
+    if isinstance(model.pull, Incremental | PerParent):
         index = model.index_on(*model.pull.index)
         assert model.by_name[index.partition].ref in (model.pull.parent, None)
         assert list(MODELS).index(model.pull.parent) < list(MODELS).index(name)
-    if isinstance(model.pull, Since):
+    if isinstance(model.pull, Incremental):
         assert index.sort[0] == model.pull.cursor

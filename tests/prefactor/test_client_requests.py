@@ -93,7 +93,10 @@ def test_bulk_does_all_operations_in_order(client: PrefactorHttpClient, path: Pa
 
 
 def test_bulk_stops_at_the_first_error(client: PrefactorHttpClient, path: Path) -> None:
-    """Items before it stay done, it tells what is wrong, later ones are missing; once mended all of it may be sent again."""
+    """Items before it stay done, it tells what is wrong, later ones are missing.
+
+    Once repaired all of it may be sent again.
+    """
     mine = pfid.mint(77)
     first = ("agent_instances/register", "key-0001", {"agent_id": AGENT, "id": mine})
     last = ("agent_instances/start", "key-0003", {"agent_instance_id": mine})

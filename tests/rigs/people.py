@@ -12,8 +12,8 @@ from typing import Any
 
 from syncer import Workspace, clock, ids
 from syncer.abeja import APIClient
-from syncer.engine.verify.diff import unsound
-from syncer.engine.verify.repair import local_of
+from syncer.engine.verify.diff import inconsistent
+from syncer.engine.verify.repair import local_states
 from syncer.plexus import PlexusDashboardClient
 from syncer.plexus.models import Item, Report, ScoreResult, Task
 from syncer.sandbox.server import Sandbox
@@ -265,8 +265,8 @@ class People:
             waiting[remote, model].append(key)
         for (remote, name), keys in waiting.items():
             model = self.ws._models[remote][name]
-            local = self.ws.database.read(lambda tx, model=model, keys=keys: local_of(tx, model, keys))
-            wrong += [found for key in keys if (found := unsound(model, key, local[key]))]
+            local = self.ws.database.read(lambda tx, model=model, keys=keys: local_states(tx, model, keys))
+            wrong += [found for key in keys if (found := inconsistent(model, key, local[key]))]
         orphans = "SELECT model, key FROM _base EXCEPT SELECT model, key FROM outbox"
         return wrong + [f"a base without a change: {one}" for one in rows(self.path, orphans)]
 

@@ -168,7 +168,7 @@ def at(sandbox: Sandbox, path: Path, moment: datetime) -> Iterator[tuple[Workspa
 def test_a_clock_that_jumps_between_runs_delays_and_doubles_nothing(
     sandbox: Sandbox, path: Path, days: int, fault: str
 ) -> None:
-    """Due times, leases of dead syncs and marks of the old clock stop nothing under the new one [I9 I3 I11]."""
+    """Due times, leases of dead syncs and checkpoints of the old clock stop nothing under the new one [I9 I3 I11]."""
     with at(sandbox, path, START) as (ws, _):
         ids = scoring(ws)
         ws.sync()

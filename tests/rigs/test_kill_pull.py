@@ -1,6 +1,6 @@
 """R4 for pulls: a first pull of old records, killed at one page after the other, goes on where it was and skips nothing.
 
-The records are older than any overlap window, so that what a mark has passed is never read again.
+The records are older than any overlap window, so that what a checkpoint has passed is never read again.
 The long profile: ``SYNCER_RIG=10 SYNCER_RIG_SEED=7 python -m pytest tests/rigs/test_kill_pull.py -s``.
 """
 
@@ -36,7 +36,7 @@ def filled(world: World) -> None:
 
 
 def test_a_pull_killed_at_any_page_skips_nothing(tmp_path: Path) -> None:
-    """The mark moves in the commit that stores its page, so killed pulls end up with every record once [I11]."""
+    """The checkpoint moves in the commit that stores its page, so killed pulls end up with every record once [I11]."""
     random = Random(settings.seed)
     kills = 0
     for n in range(settings.scale):

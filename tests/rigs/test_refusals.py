@@ -17,8 +17,8 @@ import pytest
 from syncer import Workspace, clock
 from syncer.adapters.plexus.adapter import Plexus
 from syncer.engine.report import RemoteReport
-from syncer.engine.verify.diff import unsound
-from syncer.engine.verify.repair import local_of
+from syncer.engine.verify.diff import inconsistent
+from syncer.engine.verify.repair import local_states
 from syncer.sandbox.server import Sandbox
 from tests.contract.test_remotes import SUBJECTS, Subject
 from tests.factory import result, scoring
@@ -273,7 +273,7 @@ def test_an_edit_made_while_its_record_is_on_the_wire(
     assert (base["name"], base["description"], base["settings"]) == ("Second", "ours", None)
     assert rows(path, "SELECT name, description, settings FROM plexus_account") == [("Second", "ours", '{"a":1}')]
     model = ws.plexus.models["Account"]
-    assert ws.database.read(lambda tx: unsound(model, made, local_of(tx, model, [made])[made])) is None
+    assert ws.database.read(lambda tx: inconsistent(model, made, local_states(tx, model, [made])[made])) is None
     proxy.calm()
     clock.sleep(600)
     assert ws.push("plexus").exit_code == 0

@@ -52,7 +52,7 @@ def test_every_schema_before_the_newest_has_a_file() -> None:
 
 
 def test_the_files_hold_everything_a_program_can_leave(left: Left) -> None:
-    """Every state of a change, bases, marks, a conflict, a ledger, and a log that nobody folded in [I20]."""
+    """Every state of a change, bases, checkpoints, a conflict, a ledger, and a log that nobody folded in [I20]."""
     assert left.path.with_name("local.db-wal").stat().st_size > 0
     assert {row[0] for row in rows(left.path, "SELECT DISTINCT state FROM outbox")} == STATES
     for table in ("base", "mark", "conflict", "ledger", "sync_run"):
@@ -75,7 +75,10 @@ def test_an_older_file_is_refused_with_the_command_to_run(left: Left, tmp_path: 
 
 
 def test_an_upgrade_takes_a_backup_and_keeps_every_row(left: Left, tmp_path: Path) -> None:
-    """The backup is the old file, private; every change, base, mark and row is what it was, also those in the log [I20]."""
+    """The backup is the old file, private.
+
+    Every change, base, checkpoint and row is what it was, also those in the log [I20].
+    """
     before = contents(left.path)
     told = Syncer(left.path, tmp_path)("db", "upgrade", "--json").json
     assert (told["before"], told["now"]) == (left.schema, version.head())

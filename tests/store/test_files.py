@@ -248,10 +248,10 @@ def test_work_that_fails_in_a_shared_commit_leaves_nothing(path: Path) -> None:
         for thread in threads:
             thread.start()
         for _ in range(1000):
-            if len(database._together) == len(threads):
+            if len(database._group_commit) == len(threads):
                 break
             threads[0].join(0.01)
-        assert len(database._together) == len(threads)
+        assert len(database._group_commit) == len(threads)
     for thread in threads:
         thread.join()
     assert [str(exc) for exc in raised] == ["bad"]

@@ -1,4 +1,4 @@
-"""Upgrades keep everything: outbox, bases, marks; what waited before drains afterwards."""
+"""Upgrades keep everything: outbox, bases, checkpoints; what waited before drains afterwards."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_a_life(synced: Workspace, sandbox: Sandbox, still: clock.Virtual) -> No
 
 
 def test_what_is_pulled_for_the_first_time_is_no_event(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """A first pull of many writes no history, nor does any pull that changes nothing, from whatever mark."""
+    """A first pull of many writes no history, nor does any pull that changes nothing, from whatever checkpoint."""
     sandbox.put("Account", id="acc", name="Lab", key="lab")
     sandbox.put_all("Item", [{"id": f"i-{n}", "accountId": "acc", "isEvaluation": False} for n in range(30)])
     synced.pull("plexus")
@@ -142,7 +142,7 @@ def test_a_row_that_was_swept_away(synced: Workspace, sandbox: Sandbox, path: Pa
 
 
 def test_a_repair(synced: Workspace, path: Path) -> None:
-    """What verify mended is told."""
+    """What verify repaired is told."""
     made = scoring(synced)
     synced.sync("plexus")
     write(path, "UPDATE plexus_item SET description = 'meddled'")

@@ -28,7 +28,7 @@ from syncer.http import responses
 from syncer.http.errors import NotSent, ReplyLost
 from syncer.http.responses import identified
 from syncer.http.session import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Answer, Session, checked_secret, checked_url
-from syncer.remote import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row, State
+from syncer.remote import Change, Limits, Op, Page, PageRequest, PushResult, Receipt, ReceiptKind, Row, State, StopReason
 from syncer.schema.model import Model
 from syncer.schema.values import dumps
 from syncer.version import __version__
@@ -54,40 +54,40 @@ class Abeja:
         self._timeout_s = _seconds(settings.get("timeout_s"))
         self._strict = _flag(settings.get("strict"))
 
-    def missing(self) -> list[str]:
+    def missing_settings(self) -> list[str]:
         """Environment names of the settings still needed."""
         return lacking(self._settings)
 
-    def partitions(self) -> Mapping[str, Sequence[str]]:
+    def pull_sources(self) -> Mapping[str, Sequence[str]]:
         """The deployments to pull from, each as ``organization/deployment``, and the address they are at."""
         organization = self._settings.get("organization_id")
         listed = [name.strip() for name in self._settings.get("deployment_ids", "").split(",")]
         return {"deployments": [f"{organization}/{name}" for name in listed if name and organization], "place": [self._url]}
 
-    def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:
+    def serialize(self, change: Change, row: Row | None, base: Row | None) -> str:
         """The wire text of a create."""
-        return codec.frozen(row, change.idem_key, clock.stored_now()) if row and change.op == Op.CREATE else "{}"
+        return codec.serialize(row, change.idem_key, clock.stored_now()) if row and change.op == Op.CREATE else "{}"
 
-    def sent(self, change: Change) -> Row:
-        """What a frozen create writes, in stored form."""
-        return codec.sent(change.body) if change.body and change.op == Op.CREATE else {}
+    def written_fields(self, change: Change) -> Row:
+        """What a serialized create writes, in stored form."""
+        return codec.written_fields(change.body) if change.body and change.op == Op.CREATE else {}
 
-    def foretold(self, change: Change) -> Receipt:
-        """What will be said to a frozen change, as far as that is known without asking."""
+    def preview(self, change: Change) -> Receipt:
+        """What will be said to a serialized change, as far as that is known without asking."""
         never = _never(change)
-        return Receipt(change.seq, Outcome.ACKED) if never is None else never.receipts[0]
+        return Receipt(change.seq, ReceiptKind.ACKED) if never is None else never.receipts[0]
 
-    def line(self) -> AbejaLine:
+    def connect(self) -> AbejaConnection:
         """A new connection."""
         headers = {"User-Agent": f"syncer/{__version__}", "Accept": "application/json"}
         credential = authorization(self._settings)
         if credential is not None:
             headers["Authorization"] = credential
         session = Session(self._url, headers, timeout_s=(min(CONNECT_TIMEOUT_S, self._timeout_s), self._timeout_s))
-        return AbejaLine(session, self._url, strict=self._strict, grace_s=max(GRACE_S, 2 * self._timeout_s))
+        return AbejaConnection(session, self._url, strict=self._strict, grace_s=max(GRACE_S, 2 * self._timeout_s))
 
 
-class AbejaLine:
+class AbejaConnection:
     """One connection to the Run API."""
 
     def __init__(self, session: Session, url: str, *, strict: bool, grace_s: float) -> None:
@@ -101,7 +101,7 @@ class AbejaLine:
         """Let the connection go."""
         self._session.close()
 
-    def push(self, changes: Sequence[Change]) -> Reply:
+    def push(self, changes: Sequence[Change]) -> PushResult:
         """Send one create: the limits of this remote allow no company, so that each POST is the attempt of one change."""
         (change,) = changes
         never = _never(change)
@@ -110,19 +110,19 @@ class AbejaLine:
         order = codec.order(change.body or "{}")
         return self._resolve(change, order) if change.state is State.AMBIGUOUS else self._create(change, order)
 
-    def _create(self, change: Change, order: Order) -> Reply:
+    def _create(self, change: Change, order: Order) -> PushResult:
         try:
             path = runs_path(order.organization_id, order.deployment_id)
             answer = self._session.post(dumps(order.run).encode(), path)
         except RemoteRefused as exc:
             return abeja_responses.refused(change, BadRequest("bad_request", exc.what, status_code=400))
         except NotSent as exc:
-            return abeja_responses.one(change, Outcome.LATER, "unreachable", str(exc), halt=Halt.UNREACHABLE)
+            return abeja_responses.one(change, ReceiptKind.LATER, "unreachable", str(exc), halt=StopReason.UNREACHABLE)
         except ReplyLost as exc:
             return self._look(change, order, Doubt("reply-lost", str(exc)))
         return identified(self._judged(change, order, answer, path), answer)
 
-    def _judged(self, change: Change, order: Order, answer: Answer, path: str) -> Reply:
+    def _judged(self, change: Change, order: Order, answer: Answer, path: str) -> PushResult:
         run = abeja_responses.run_of(answer)
         if run is not None and codec.marker(run) in (None, order.marker):
             return abeja_responses.made(change, run, answer.elapsed_s)
@@ -130,10 +130,10 @@ class AbejaLine:
         if doubt is None:
             return abeja_responses.not_made(change, answer, self._url + path)
         if doubt.retry_after_s or answer.is_html:
-            return self._in_doubt(change, doubt, halt=Halt.UNREACHABLE if answer.is_html else None)
+            return self._in_doubt(change, doubt, halt=StopReason.UNREACHABLE if answer.is_html else None)
         return self._look(change, order, doubt)
 
-    def _look(self, change: Change, order: Order, doubt: Doubt) -> Reply:
+    def _look(self, change: Change, order: Order, doubt: Doubt) -> PushResult:
         """After a POST that may have made its run: it often shows at once."""
         try:
             found = self._marked(order)
@@ -141,11 +141,11 @@ class AbejaLine:
             return abeja_responses.unseen(change, exc, doubt)
         return abeja_responses.adopted(change, found) if found else self._in_doubt(change, doubt)
 
-    def _in_doubt(self, change: Change, doubt: Doubt, halt: Halt | None = None) -> Reply:
+    def _in_doubt(self, change: Change, doubt: Doubt, halt: StopReason | None = None) -> PushResult:
         due_s = max(self._grace_s, doubt.retry_after_s or 0.0)
         return abeja_responses.one(
             change,
-            Outcome.AMBIGUOUS,
+            ReceiptKind.AMBIGUOUS,
             doubt.code,
             doubt.reason,
             halt=halt,
@@ -154,7 +154,7 @@ class AbejaLine:
             elapsed_s=doubt.elapsed_s,
         )
 
-    def _resolve(self, change: Change, order: Order) -> Reply:
+    def _resolve(self, change: Change, order: Order) -> PushResult:
         """Look for the run of an earlier attempt; send again only when it is not there and cannot be on its way."""
         try:
             found = self._marked(order)
@@ -190,15 +190,15 @@ class AbejaLine:
             raise RemoteRefused("ABEJA lists runs without the environment that would tell whose they are")
         return sorted(found, key=lambda run: (codec.created_at(run), str(run["run_id"])))
 
-    def page(self, ask: Ask) -> Page:
+    def page(self, request: PageRequest) -> Page:
         """One page of a deployment's runs, newest first, or of a run's log. Raises: RemoteError."""
-        if ask.model.name == RUN.name:
-            organization_id, _, deployment_id = (ask.partition or "").partition("/")
-            return self._reading.runs(ask, organization_id, deployment_id, runs_path(organization_id, deployment_id))
-        run = ask.parent
+        if request.model.name == RUN.name:
+            organization_id, _, deployment_id = (request.partition or "").partition("/")
+            return self._reading.runs(request, organization_id, deployment_id, runs_path(organization_id, deployment_id))
+        run = request.parent
         if run is None or ids.is_local(run["run_id"]):
             return Page(())
-        return self._reading.log(ask, f"{_path_of(run)}/logs")
+        return self._reading.log(request, f"{_path_of(run)}/logs")
 
     def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
         """Runs by id, ``known`` telling their organizations and deployments. Raises: RemoteError."""
@@ -217,7 +217,7 @@ class AbejaLine:
         return {**codec.as_row(run, row["organization_id"], row["deployment_id"]), "run_id": row["run_id"]}
 
 
-def _never(change: Change) -> Reply | None:
+def _never(change: Change) -> PushResult | None:
     """The reply to what need not be sent."""
     if change.model.name != RUN.name or change.op != Op.CREATE:
         return abeja_responses.no_such_way(change)

@@ -35,7 +35,7 @@ _LOG_ID_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A frozen create: where it goes, what is sent, and when it was first tried, by our clock."""
+    """A serialized create: where it goes, what is sent, and when it was first tried, by our clock."""
 
     organization_id: str
     deployment_id: str
@@ -49,7 +49,7 @@ class Order:
         return environment.get(MARKER) if isinstance(environment, dict) else None
 
 
-def frozen(row: Row, idem_key: str, now: str) -> str:
+def serialize(row: Row, idem_key: str, now: str) -> str:
     """The wire text of a create, with where and when it goes. The run in it is sent as it is."""
     environment = _decoded(row, "user_env_vars") or {}
     if isinstance(environment, dict):
@@ -62,12 +62,12 @@ def frozen(row: Row, idem_key: str, now: str) -> str:
 
 
 def order(body: str) -> Order:
-    """The reverse of :func:`frozen`."""
+    """The reverse of :func:`serialize`."""
     return Order(**json.loads(body))
 
 
-def sent(body: str) -> Row:
-    """What a frozen create writes, in stored form."""
+def written_fields(body: str) -> Row:
+    """What a serialized create writes, in stored form."""
     run = dict(order(body).run)
     return stored({**run, "model_version_id": run.pop("version_id"), "user_env_vars": run.pop("environment")})
 

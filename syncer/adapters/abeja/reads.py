@@ -13,9 +13,9 @@ from syncer.adapters.abeja.spec import RUN
 from syncer.errors import RemoteRefused, Unreachable
 from syncer.http import responses
 from syncer.http.errors import NotSent, ReplyLost
-from syncer.http.responses import Verdict
+from syncer.http.responses import StatusClass
 from syncer.http.session import Answer, Session
-from syncer.remote import Ask, Page
+from syncer.remote import Page, PageRequest
 
 _TRIES = 3
 _TO_THE_SECOND = 19
@@ -43,7 +43,7 @@ class Reading:
                 if attempt == _TRIES:
                     raise abeja_responses.unreachable(exc, connected=True) from exc
                 continue
-            if responses.verdict(answer.status) is not Verdict.UNKNOWN or "Retry-After" in answer.headers:
+            if responses.status_class(answer.status) is not StatusClass.UNKNOWN or "Retry-After" in answer.headers:
                 break
         return _judged(answer, self._url + path)
 
@@ -63,12 +63,12 @@ class Reading:
             seen.add(following)
             token = following
 
-    def runs(self, ask: Ask, organization_id: str, deployment_id: str, path: str) -> Page:
+    def runs(self, request: PageRequest, organization_id: str, deployment_id: str, path: str) -> Page:
         """One page of a deployment's runs; those we made come without their marker. Raises: RemoteError."""
-        answer = self.ask(path, _given("next_page_token", ask.token))
+        answer = self.ask(path, _given("next_page_token", request.token))
         if answer.status == 404 and not answer.is_html:
-            return Page((), notes=(_NO_SUCH_PLACE.format(name=ask.partition),))
-        token = ask.token
+            return Page((), notes=(_NO_SUCH_PLACE.format(name=request.partition),))
+        token = request.token
         if answer.status == _EXPIRED and token is not None:  # from the top again: what is known costs nothing
             answer, token = self.ask(path), None
         document = self._read("ABEJA would not list runs", path, answer, "entries")
@@ -83,11 +83,11 @@ class Reading:
             _made(runs),
         )
 
-    def log(self, ask: Ask, path: str) -> Page:
+    def log(self, request: PageRequest, path: str) -> Page:
         """One page of a run's log, oldest first, from the second of the cursor on. Raises: RemoteError."""
-        since = codec.moment(ask.cursor)
+        since = codec.moment(request.cursor)
         start = _given("start_time", since[:_TO_THE_SECOND] if since else None)
-        token = ask.token
+        token = request.token
         answer = self.ask(path, _given("next_token", token) or start)
         if answer.status == _EXPIRED and token is not None:
             answer, token = self.ask(path, start), None
@@ -95,7 +95,7 @@ class Reading:
             return Page(())
         document = self._read("ABEJA would not show a log", path, answer, "events")
         found = _listed(document, "events")
-        rows, tail = codec.events(str((ask.parent or {}).get("run_id")), found, self._tail(path, token))
+        rows, tail = codec.events(str((request.parent or {}).get("run_id")), found, self._tail(path, token))
         further = self._next(path, token, document.get("next_token"))
         self._tails = {} if further is None else {path: (further, tail)}
         return Page(rows, further, responses.server_time(answer.headers), len(found) - len(rows))
@@ -131,10 +131,10 @@ class Reading:
 
 
 def _judged(answer: Answer, url: str) -> Answer:
-    judged = responses.verdict(answer.status)
-    if judged is Verdict.ACCESS:
+    judged = responses.status_class(answer.status)
+    if judged is StatusClass.ACCESS:
         raise abeja_responses.no_access(answer) from from_response(answer.status, "", answer.body, url)
-    unusable = judged in (Verdict.UNKNOWN, Verdict.THROTTLED, Verdict.TOO_LARGE) or answer.is_html
+    unusable = judged in (StatusClass.UNKNOWN, StatusClass.THROTTLED, StatusClass.TOO_LARGE) or answer.is_html
     if unusable or answer.status < 200 or 300 <= answer.status < 400:
         raise abeja_responses.unusable(answer)
     return answer

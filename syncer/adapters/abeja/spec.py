@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from syncer.schema.fields import integer, json_value, ref, text
 from syncer.schema.model import Field, Index, Kind, Model, Origin, catalogue
-from syncer.schema.pull import Each, Listing
+from syncer.schema.pull import FullList, PerParent
 
 FINAL_STATES = ("SUCCEEDED", "FAILED")
 """Statuses after which a run no longer changes."""
@@ -49,7 +49,7 @@ _RUN = Model(
     time_digits=6,
     ops=("create",),
     local_ids=True,
-    pull=Listing(
+    pull=FullList(
         setting="deployments",
         needs="ABEJA_ORGANIZATION_ID and ABEJA_DEPLOYMENT_IDS",
         newest_first="created_at",
@@ -70,7 +70,7 @@ _RUN_LOG_EVENT = Model(
     changed_at="timestamp",
     time_digits=6,
     ops=(),
-    pull=Each("Run", ("run_id",), live=("status", FINAL_STATES), cursor="timestamp"),
+    pull=PerParent("Run", ("run_id",), live=("status", FINAL_STATES), cursor="timestamp"),
 )
 
 MODELS = catalogue("abeja", (_RUN, _RUN_LOG_EVENT))

@@ -26,11 +26,11 @@ def to_wire(field: Field, row: Mapping[str, Any]) -> Any:
         return json.loads(value)
     if field.kind is Kind.TIME:
         return verbatim(row, field.name)
-    return bool(value) if field.kind is Kind.FLAG else value
+    return bool(value) if field.kind is Kind.BOOLEAN else value
 
 
 def create_input(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
-    """All that is set and may be sent. ``updatedAt`` stays out, so that other readers' marks see a late push."""
+    """All that is set and may be sent. ``updatedAt`` stays out, so that other readers' checkpoints see a late push."""
     sent: dict[str, Any] = {}
     for name, convert in _create_plan(model):
         value = row.get(name)
@@ -42,7 +42,7 @@ def create_input(model: Model, row: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def _create_plan(model: Model) -> tuple[tuple[str, Callable[[Mapping[str, Any]], Any] | None], ...]:
     return tuple(
-        (f.name, partial(to_wire, f) if f.many or f.kind in (Kind.TIME, Kind.FLAG) else None)
+        (f.name, partial(to_wire, f) if f.many or f.kind in (Kind.TIME, Kind.BOOLEAN) else None)
         for f in model.remote_fields
         if f.origin is not Origin.SERVER and f.name != "updatedAt"
     )
@@ -50,12 +50,12 @@ def _create_plan(model: Model) -> tuple[tuple[str, Callable[[Mapping[str, Any]],
 
 def update_input(model: Model, row: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     """The changed fields, the key, and everything that must travel with them."""
-    names = model.together(fields)
+    names = model.with_companions(fields)
     untaken = (Origin.SERVER, Origin.LOCAL, Origin.ABSENT)
     return {f.name: to_wire(f, row) for f in model.fields if f.name in names and f.origin not in untaken}
 
 
-def frozen(model: Model, op: str, key: str, fields: Sequence[str], row: Row | None, base: Row | None) -> str:
+def serialize(model: Model, op: str, key: str, fields: Sequence[str], row: Row | None, base: Row | None) -> str:
     """The wire text of a change: ``{"input": ..., "condition": ...?}``."""
     if op == Op.CREATE and row is not None:
         return dumps({"input": create_input(model, row)})
@@ -76,7 +76,7 @@ def reader(model: Model) -> Callable[[Record], tuple[Any, ...]]:
     gaps = tuple(n for n, f in enumerate(model.fields) if f.here_only)
     take = itemgetter(*(f.name for f in theirs))
     times = tuple((n, f.name) for n, f in enumerate(theirs) if f.kind is Kind.TIME)
-    others = tuple((n, _convert(f)) for n, f in enumerate(theirs) if f.many or f.kind in (Kind.FLAG, Kind.JSON))
+    others = tuple((n, _convert(f)) for n, f in enumerate(theirs) if f.many or f.kind in (Kind.BOOLEAN, Kind.JSON))
     unknown = model.unknown
 
     def read(record: Record) -> tuple[Any, ...]:
@@ -130,8 +130,8 @@ def _readable(read: Callable[[Record], tuple[Any, ...]], keys: tuple[int, ...], 
     return row if storable(row) and all(isinstance(row[n], str) and row[n] for n in keys) else None
 
 
-def sent(model: Model, body: str) -> Row:
-    """What a frozen body writes, in stored form: the values of its input without the key."""
+def written_fields(model: Model, body: str) -> Row:
+    """What a serialized body writes, in stored form: the values of its input without the key."""
     fields = json.loads(body)["input"]
     return {name: _stored(model.by_name[name], value) for name, value in fields.items() if name not in model.key}
 
@@ -141,7 +141,7 @@ def _stored(field: Field, value: Any) -> Any:
         return None
     if field.kind is Kind.TIME:
         return _time(value)
-    return _convert(field)(value) if field.as_json or field.kind is Kind.FLAG else value
+    return _convert(field)(value) if field.as_json or field.kind is Kind.BOOLEAN else value
 
 
 def as_row(model: Model, record: Record) -> Row:
@@ -165,6 +165,6 @@ def _time(text: str) -> str:
 def _convert(field: Field) -> Callable[[Any], Any]:
     if field.many:
         return dumps
-    if field.kind is Kind.FLAG:
+    if field.kind is Kind.BOOLEAN:
         return int
     return lambda value: value if isinstance(value, str) else dumps(value)

@@ -12,7 +12,7 @@ from syncer.adapters.plexus import introspection
 from syncer.adapters.plexus.spec import MODELS
 from syncer.errors import RemoteError, RemoteRefused, Unreachable
 from syncer.http.graphql import Envelope
-from syncer.remote import DESCRIBED_ANEW, NOT_DEPLOYED, Change, Difference, Outcome, Receipt
+from syncer.remote import DESCRIBED_ANEW, NOT_DEPLOYED, Change, Receipt, ReceiptKind, SchemaDifference
 from syncer.schema.model import Model
 
 Query = Callable[[str, Mapping[str, Any]], Envelope]
@@ -23,17 +23,17 @@ _MISFIT = "this deployment takes less of {model} than was to be sent; it is made
 _LOG = logging.getLogger(__name__)
 
 
-class Described:
+class DeployedModels:
     """Shared by all connections of one remote. ``models`` changes in place; ``nowhere`` are the models it lacks."""
 
     def __init__(self) -> None:
         self.models: dict[str, Model] = dict(MODELS)
         self.nowhere: set[str] = set()
-        self.differences: dict[str, Difference] = {}
+        self.differences: dict[str, SchemaDifference] = {}
         self._probed: set[str] = set()
         self._lock = threading.RLock()
 
-    def adapt(self, differences: Mapping[str, Difference]) -> None:
+    def adapt(self, differences: Mapping[str, SchemaDifference]) -> None:
         """Let ``differences`` be all that is known."""
         with self._lock:
             self.differences = {name: found for name, found in differences.items() if name in MODELS}
@@ -41,7 +41,7 @@ class Described:
             self.nowhere = {name for name, found in self.differences.items() if found.nowhere}
 
     def _as_deployed(self, name: str) -> Model:
-        return introspection.adapted(MODELS[name], self.differences.get(name, Difference()))
+        return introspection.adapted(MODELS[name], self.differences.get(name, SchemaDifference()))
 
     def probe(self, query: Query, models: Iterable[str]) -> None:
         """Compare ``models`` with the deployed schema, whatever is known of them. Raises: RemoteError."""
@@ -85,22 +85,22 @@ class Described:
     def _add_absent(self, model: str, field: str) -> None:
         if field in MODELS[model].key:
             return
-        found = self.differences.get(model, Difference())
+        found = self.differences.get(model, SchemaDifference())
         if field not in found.absent:
             absent = tuple(sorted({*found.absent, field}))
-            self.adapt({**self.differences, model: Difference(found.unknown, absent, found.unsent, found.demanded)})
+            self.adapt({**self.differences, model: SchemaDifference(found.unknown, absent, found.unsent, found.demanded)})
 
     def kept(self, change: Change) -> Receipt | None:
-        """The receipt of a frozen change that this deployment is known not to take as it is; None when it may go."""
+        """The receipt of a serialized change that this deployment is known not to take as it is; None when it may go."""
         name = change.model.name
         if name in self.nowhere:
             reason = _LACKING.format(model=name)
-            return Receipt(change.seq, Outcome.LATER, code=NOT_DEPLOYED, reason=reason, due_s=_LACKING_S)
+            return Receipt(change.seq, ReceiptKind.LATER, code=NOT_DEPLOYED, reason=reason, due_s=_LACKING_S)
         if self.differences and self.misfits(name, json.loads(change.body or "{}").get("input", ())):
-            return Receipt(change.seq, Outcome.LATER, code=DESCRIBED_ANEW, reason=_MISFIT.format(model=name))
+            return Receipt(change.seq, ReceiptKind.LATER, code=DESCRIBED_ANEW, reason=_MISFIT.format(model=name))
         return None
 
     def misfits(self, name: str, fields: Sequence[str]) -> bool:
-        """True for a frozen body that names a field which the deployment is known not to take."""
+        """True for a serialized body that names a field which the deployment is known not to take."""
         found = self.differences.get(name)
         return found is not None and not {*found.absent, *found.unsent}.isdisjoint(fields)

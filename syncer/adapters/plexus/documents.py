@@ -6,7 +6,7 @@ from functools import cache
 
 from syncer.adapters.plexus import naming
 from syncer.schema.model import Index, Kind, Model
-from syncer.schema.pull import ByKey, Each, Listing, Scan, Since
+from syncer.schema.pull import BySetting, FullList, FullScan, Incremental, PerParent
 
 
 @cache
@@ -41,11 +41,11 @@ def page(model: Model, from_cursor: bool) -> str:
     """One page of the model's pull plan, aliased ``page``; variables ``p`` (partition), ``c`` (cursor), ``n``, ``t``."""
     plan = model.pull
     body = f"{{items{{{selection(model)}}} nextToken}}"
-    if plan is None or isinstance(plan, Listing):
+    if plan is None or isinstance(plan, FullList):
         raise ValueError(f"Plexus has no such way to pull {model.name}")
-    if isinstance(plan, Scan):
+    if isinstance(plan, FullScan):
         return f"query Pull($n:Int,$t:String){{page:{naming.list_field(model)}(limit:$n,nextToken:$t){body}}}"
-    fields = (plan.field,) if isinstance(plan, ByKey) else plan.index
+    fields = (plan.field,) if isinstance(plan, BySetting) else plan.index
     index = model.index_on(*fields)
     variables = [f"$p:{naming.partition_type(model, index)}", "$n:Int", "$t:String"]
     arguments = [f"{index.partition}:$p", "limit:$n", "nextToken:$t"]
@@ -53,21 +53,21 @@ def page(model: Model, from_cursor: bool) -> str:
         arguments.append("sortDirection:ASC")
     if from_cursor:
         # Generated composite conditions type a time as such everywhere but in the last place.
-        early = len(index.sort) > 1 and isinstance(plan, Since) and plan.cursor != index.sort[-1]
+        early = len(index.sort) > 1 and isinstance(plan, Incremental) and plan.cursor != index.sort[-1]
         variables.append("$c:AWSDateTime" if early else "$c:String")
         arguments.append(_cursor(plan, index))
     return f"query Pull({','.join(variables)}){{page:{naming.index_field(model, index)}({','.join(arguments)}){body}}}"
 
 
-def _cursor(plan: ByKey | Since | Each, index: Index) -> str:
-    if not isinstance(plan, Since):
+def _cursor(plan: BySetting | Incremental | PerParent, index: Index) -> str:
+    if not isinstance(plan, Incremental):
         return "filter:{updatedAt:{ge:$c}}"
     value = f"{{ge:{{{plan.cursor}:$c}}}}" if len(index.sort) > 1 else "{ge:$c}"
     return f"{naming.sort_argument(index)}:{value}"
 
 
 @cache
-def seek(model: Model, index: Index, others: tuple[str, ...], count: int) -> str:
+def lookup(model: Model, index: Index, others: tuple[str, ...], count: int) -> str:
     """Aliased index queries ``s0``, ``s1`` ... that fix every field of ``index``, and filter by the fields ``others``.
 
     Variables ``v<n>_<field>`` and ``t<n>`` (page token), and ``n`` for all.

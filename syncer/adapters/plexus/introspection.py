@@ -18,7 +18,7 @@ from typing import Any
 
 from syncer.adapters.plexus import naming
 from syncer.adapters.plexus.spec import MODELS
-from syncer.remote import Difference, Op
+from syncer.remote import Op, SchemaDifference
 from syncer.schema.model import Field, Model, Origin
 
 MODELS_A_QUESTION = 8
@@ -41,20 +41,20 @@ def question(models: tuple[str, ...]) -> str:
     return f"query Probe{{{' '.join(parts)}}}"
 
 
-def differences(models: Sequence[str], data: Mapping[str, Any]) -> dict[str, Difference]:
+def differences(models: Sequence[str], data: Mapping[str, Any]) -> dict[str, SchemaDifference]:
     """How the deployment differs, by model, from the answer to :func:`question`; equal models are left out."""
     found = {
         name: difference(MODELS[name], data.get(f"o{n}"), data.get(f"c{n}"), data.get(f"u{n}"))
         for n, name in enumerate(models)
     }
-    return {name: each for name, each in found.items() if each != Difference()}
+    return {name: each for name, each in found.items() if each != SchemaDifference()}
 
 
-def difference(model: Model, shape: Any, create: Any, update: Any) -> Difference:
+def difference(model: Model, shape: Any, create: Any, update: Any) -> SchemaDifference:
     """How one model differs, from what introspection says of its object type and its two inputs; None: no such type."""
     answered = {name for name, entry in _entries(shape, "fields").items() if _is_plain(entry)}
     if not answered.issuperset(model.key):
-        return Difference(nowhere=True)
+        return SchemaDifference(nowhere=True)
     creating, updating = _entries(create, "inputFields"), _entries(update, "inputFields")
     stamps = {f.name for f in model.remote_fields if f.origin is Origin.STAMP}
     taken = creating.keys() & updating.keys()
@@ -62,7 +62,7 @@ def difference(model: Model, shape: Any, create: Any, update: Any) -> Difference
     known = {*model.by_name, *(f.relation for f in model.fields if f.relation)}
     untaken = {name for name in sendable if name not in taken} if create and update else set()
     absent = {f.name for f in model.remote_fields if f.name not in answered} | (untaken - stamps)
-    return Difference(
+    return SchemaDifference(
         unknown=tuple(sorted(answered - known)),
         absent=tuple(sorted(absent)),
         unsent=tuple(sorted(untaken & stamps & answered)),
@@ -128,9 +128,9 @@ def _is_demanded(entry: Mapping[str, Any]) -> bool:
 
 
 @lru_cache(maxsize=256)
-def adapted(model: Model, found: Difference) -> Model:
+def adapted(model: Model, found: SchemaDifference) -> Model:
     """``model`` as the deployment has it; the fields that it lacks are kept here only."""
-    if found == Difference():
+    if found == SchemaDifference():
         return model
     if found.nowhere:
         return replace(model, legacy=True, pull=None)
@@ -138,7 +138,7 @@ def adapted(model: Model, found: Difference) -> Model:
     return replace(model, fields=fields, unknown=tuple(name for name in found.unknown if _is_name(name)))
 
 
-def _adapted(field: Field, found: Difference) -> Field:
+def _adapted(field: Field, found: SchemaDifference) -> Field:
     if field.name in found.absent and not field.here_only:
         return replace(field, origin=Origin.ABSENT)
     return replace(field, origin=Origin.SERVER) if field.name in found.unsent else field

@@ -27,7 +27,7 @@ _READ_FILTERED = 100
 _NOTHING = GraphError("an answer without a list and without an error")
 
 
-def sought(query: Query, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
+def find_records(query: Query, model: Model, wanted: Sequence[Mapping[str, str]]) -> list[list[Row]]:
     """For each of ``wanted``, which all name the same fields, the records that hold its values. Raises: RemoteError."""
     if not wanted:
         return []
@@ -56,7 +56,7 @@ def _together(query: Query, model: Model, index: Index, wanted: Sequence[Mapping
         for n, number in enumerate(asked):
             variables[f"t{n}"] = tokens[number]
             variables |= {f"v{n}_{name}": value for name, value in wanted[number].items()}
-        read = query(documents.seek(model, index, others, len(asked)), variables)
+        read = query(documents.lookup(model, index, others, len(asked)), variables)
         for n, number in enumerate(asked):
             rows, token = _page(model, read, f"s{n}")
             found[number] += rows

@@ -15,7 +15,7 @@ SCALARS: Mapping[Kind, str] = {
     Kind.TEXT: "String",
     Kind.INTEGER: "Int",
     Kind.NUMBER: "Float",
-    Kind.FLAG: "Boolean",
+    Kind.BOOLEAN: "Boolean",
     Kind.JSON: "AWSJSON",
     Kind.TIME: "AWSDateTime",
 }

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncer.adapters.plexus import responses
-from syncer.adapters.plexus.deployed import Described
+from syncer.adapters.plexus.deployed import DeployedModels
 from syncer.errors import Unreachable
 from syncer.http import responses as http_responses
 from syncer.http.errors import NotSent, ReplyLost
 from syncer.http.graphql import Envelope, GraphError, envelope
-from syncer.http.responses import Verdict
+from syncer.http.responses import StatusClass
 from syncer.http.session import Answer, Session
 from syncer.schema.values import dumps
 
@@ -24,9 +24,9 @@ def request(document: str, variables: Mapping[str, Any]) -> bytes:
 class Questions:
     """What may be asked any number of times."""
 
-    def __init__(self, session: Session, described: Described) -> None:
+    def __init__(self, session: Session, deployed: DeployedModels) -> None:
         self._session = session
-        self._described = described
+        self._deployed = deployed
         self._server_time: str | None = None
 
     def query(self, document: str, variables: Mapping[str, Any]) -> tuple[Answer, Envelope]:
@@ -38,11 +38,11 @@ class Questions:
 
     def learns(self, error: GraphError) -> bool:
         """Whether more is known of the deployment than before this refusal. Raises: Unreachable."""
-        return responses.undescribed(error) and self._described.learns(self._envelope, error.message)
+        return responses.undescribed(error) and self._deployed.learns(self._envelope, error.message)
 
     def probe(self, models: Sequence[str]) -> str | None:
         """Compare models with the deployed schema; the server's time, stored form. Raises: RemoteError."""
-        self._described.probe(self._envelope, models)
+        self._deployed.probe(self._envelope, models)
         return self._server_time
 
     def _envelope(self, document: str, variables: Mapping[str, Any]) -> Envelope:
@@ -56,12 +56,14 @@ class Questions:
         except (NotSent, ReplyLost) as exc:
             lost = Unreachable("Plexus cannot be reached", why=str(exc), hint="check PLEXUS_API_URL and the network")
             raise lost.having(connected=isinstance(exc, ReplyLost)) from exc
-        judged = http_responses.verdict(answer.status)
-        if judged is Verdict.ACCESS:
+        judged = http_responses.status_class(answer.status)
+        if judged is StatusClass.ACCESS:
             raise responses.no_access(answer.status)
-        read = envelope(answer.body) if judged is Verdict.ANSWERED else None
+        read = envelope(answer.body) if judged is StatusClass.ANSWERED else None
         if read is None:
-            strange = Unreachable(responses.strange(answer), hint="check PLEXUS_API_URL, then try again")
-            again = judged in (Verdict.UNKNOWN, Verdict.THROTTLED) or (judged is Verdict.ANSWERED and not answer.is_html)
+            strange = Unreachable(responses.unusable_answer(answer), hint="check PLEXUS_API_URL, then try again")
+            again = judged in (StatusClass.UNKNOWN, StatusClass.THROTTLED) or (
+                judged is StatusClass.ANSWERED and not answer.is_html
+            )
             raise strange.having(connected=again, retry_after_s=http_responses.retry_after_s(answer.headers))
         return answer, read

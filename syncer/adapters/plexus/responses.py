@@ -11,55 +11,65 @@ from collections.abc import Sequence
 
 from syncer.errors import AccessRefused, RemoteError, RemoteRefused, Unreachable
 from syncer.http import responses
-from syncer.http.graphql import GraphError, Meaning
-from syncer.http.responses import Verdict
+from syncer.http.graphql import ErrorKind, GraphError
+from syncer.http.responses import StatusClass
 from syncer.http.session import Answer
-from syncer.remote import Change, Halt, Outcome, Receipt, Reply
+from syncer.remote import Change, PushResult, Receipt, ReceiptKind, StopReason
 from syncer.schema.model import Model
 
 
 def all_alike(
     changes: Sequence[Change],
-    outcome: Outcome,
+    kind: ReceiptKind,
     code: str,
     reason: str,
     *,
     divisible: bool = False,
-    halt: Halt | None = None,
+    halt: StopReason | None = None,
     retry_after_s: float | None = None,
     elapsed_s: float = 0.0,
-) -> Reply:
+) -> PushResult:
     """One outcome for every change of a request."""
-    receipts = tuple(Receipt(c.seq, outcome, code=code, reason=reason) for c in changes)
-    return Reply(receipts, divisible, halt, retry_after_s, reason, elapsed_s)
+    receipts = tuple(Receipt(c.seq, kind, code=code, reason=reason) for c in changes)
+    return PushResult(receipts, divisible, halt, retry_after_s, reason, elapsed_s)
 
 
-def refused_status(changes: Sequence[Change], answer: Answer) -> Reply | None:
+def refused_status(changes: Sequence[Change], answer: Answer) -> PushResult | None:
     """The reply for an HTTP status that is no answer; None for one that is."""
-    judged = responses.verdict(answer.status)
-    if judged is Verdict.ANSWERED:
+    judged = responses.status_class(answer.status)
+    if judged is StatusClass.ANSWERED:
         return None
     wait_s, reason, took_s = responses.retry_after_s(answer.headers), f"HTTP {answer.status}", answer.elapsed_s
-    if judged is Verdict.ACCESS:
-        return all_alike(changes, Outcome.LATER, "access-refused", no_access(answer.status).sentence, halt=Halt.ACCESS)
-    if judged is Verdict.THROTTLED:
+    if judged is StatusClass.ACCESS:
         return all_alike(
-            changes, Outcome.LATER, "throttled", reason, halt=Halt.THROTTLED, retry_after_s=wait_s, elapsed_s=took_s
+            changes, ReceiptKind.LATER, "access-refused", no_access(answer.status).sentence, halt=StopReason.ACCESS
         )
-    if judged is Verdict.WRONG_PLACE:
-        return all_alike(changes, Outcome.LATER, "wrong-address", strange(answer), halt=Halt.UNREACHABLE)
-    if judged in (Verdict.TOO_LARGE, Verdict.MALFORMED):
-        return all_alike(changes, Outcome.REFUSED, "malformed", reason, divisible=len(changes) > 1, elapsed_s=took_s)
-    return all_alike(changes, Outcome.AMBIGUOUS, "server-error", reason, retry_after_s=wait_s, elapsed_s=took_s)
+    if judged is StatusClass.THROTTLED:
+        return all_alike(
+            changes,
+            ReceiptKind.LATER,
+            "throttled",
+            reason,
+            halt=StopReason.THROTTLED,
+            retry_after_s=wait_s,
+            elapsed_s=took_s,
+        )
+    if judged is StatusClass.WRONG_PLACE:
+        return all_alike(changes, ReceiptKind.LATER, "wrong-address", unusable_answer(answer), halt=StopReason.UNREACHABLE)
+    if judged in (StatusClass.TOO_LARGE, StatusClass.MALFORMED):
+        return all_alike(changes, ReceiptKind.REFUSED, "malformed", reason, divisible=len(changes) > 1, elapsed_s=took_s)
+    return all_alike(changes, ReceiptKind.AMBIGUOUS, "server-error", reason, retry_after_s=wait_s, elapsed_s=took_s)
 
 
-def unreadable(changes: Sequence[Change], answer: Answer) -> Reply:
+def unreadable(changes: Sequence[Change], answer: Answer) -> PushResult:
     """The reply for an answer that is no GraphQL: it may have been cut off after everything was applied."""
-    halt = Halt.UNREACHABLE if answer.is_html else None
-    return all_alike(changes, Outcome.AMBIGUOUS, "unreadable", strange(answer), halt=halt, elapsed_s=answer.elapsed_s)
+    halt = StopReason.UNREACHABLE if answer.is_html else None
+    return all_alike(
+        changes, ReceiptKind.AMBIGUOUS, "unreadable", unusable_answer(answer), halt=halt, elapsed_s=answer.elapsed_s
+    )
 
 
-def strange(answer: Answer) -> str:
+def unusable_answer(answer: Answer) -> str:
     """What such an answer looks like, for people."""
     if answer.is_html:
         return f"the address answered with a web page instead of data (HTTP {answer.status})"
@@ -71,31 +81,33 @@ def no_access(status: int) -> AccessRefused:
     return AccessRefused(f"Plexus refused the credentials (HTTP {status})", hint="check PLEXUS_API_KEY")
 
 
-def rejected(changes: Sequence[Change], error: GraphError, answer: Answer) -> Reply:
+def rejected(changes: Sequence[Change], error: GraphError, answer: Answer) -> PushResult:
     """The reply for a document that was turned down as a whole, nothing of it having run unless it ran out of time."""
-    outcome = {Meaning.THROTTLED: Outcome.LATER, Meaning.UNKNOWN: Outcome.AMBIGUOUS}.get(error.meaning, Outcome.REFUSED)
-    final = outcome is Outcome.REFUSED
+    kind = {ErrorKind.THROTTLED: ReceiptKind.LATER, ErrorKind.UNKNOWN: ReceiptKind.AMBIGUOUS}.get(
+        error.error_kind, ReceiptKind.REFUSED
+    )
+    final = kind is ReceiptKind.REFUSED
     return all_alike(
         changes,
-        outcome,
-        "validation" if final else error.meaning.value,
+        kind,
+        "validation" if final else error.error_kind.value,
         error.message,
         divisible=final and len(changes) > 1,
-        halt=Halt.THROTTLED if outcome is Outcome.LATER else None,
+        halt=StopReason.THROTTLED if kind is ReceiptKind.LATER else None,
         retry_after_s=None if final else responses.retry_after_s(answer.headers),
         elapsed_s=answer.elapsed_s,
     )
 
 
-def unread(changes: Sequence[Change], exc: RemoteError) -> Reply:
+def read_failed(changes: Sequence[Change], exc: RemoteError) -> PushResult:
     """The reply for changes whose precondition failed, and whose records could not be looked at then."""
     halt, wait_s = None, None
     if isinstance(exc, AccessRefused):
-        halt = Halt.ACCESS
+        halt = StopReason.ACCESS
     elif isinstance(exc, Unreachable):
         wait_s = exc.retry_after_s
-        halt = None if exc.connected else Halt.UNREACHABLE
-    return all_alike(changes, Outcome.AMBIGUOUS, "unread", exc.sentence, halt=halt, retry_after_s=wait_s)
+        halt = None if exc.connected else StopReason.UNREACHABLE
+    return all_alike(changes, ReceiptKind.AMBIGUOUS, "unread", exc.sentence, halt=halt, retry_after_s=wait_s)
 
 
 def another(model: Model, key: str) -> RemoteError:
@@ -106,8 +118,10 @@ def another(model: Model, key: str) -> RemoteError:
 
 def failed(change: Change, error: GraphError) -> Receipt:
     """The receipt of one change whose alias failed."""
-    outcome = {Meaning.THROTTLED: Outcome.LATER, Meaning.UNKNOWN: Outcome.AMBIGUOUS}.get(error.meaning, Outcome.REFUSED)
-    return Receipt(change.seq, outcome, code=error.kind or error.meaning.value, reason=error.message)
+    kind = {ErrorKind.THROTTLED: ReceiptKind.LATER, ErrorKind.UNKNOWN: ReceiptKind.AMBIGUOUS}.get(
+        error.error_kind, ReceiptKind.REFUSED
+    )
+    return Receipt(change.seq, kind, code=error.kind or error.error_kind.value, reason=error.message)
 
 
 def undeployed(message: str, changes: Sequence[Change]) -> set[str]:
@@ -123,12 +137,12 @@ _UNDESCRIBED = re.compile(
 
 def undescribed(error: GraphError) -> bool:
     """True for a refusal that tells of a schema other than the one described; nothing ran."""
-    return error.meaning is Meaning.REFUSED and _UNDESCRIBED.search(error.message) is not None
+    return error.error_kind is ErrorKind.REFUSED and _UNDESCRIBED.search(error.message) is not None
 
 
 def unpageable(model: Model, error: GraphError) -> RemoteError:
     """The error for a page that was not given."""
-    if error.meaning in (Meaning.THROTTLED, Meaning.UNKNOWN):
+    if error.error_kind in (ErrorKind.THROTTLED, ErrorKind.UNKNOWN):
         busy = Unreachable(f"Plexus could not list {model.name} now", why=error.message, hint="try again later")
         return busy.having(connected=True)
     return RemoteRefused(f"Plexus would not list {model.name}", why=error.message)

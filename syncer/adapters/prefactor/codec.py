@@ -1,7 +1,7 @@
 """Between stored values and what Prefactor sends and takes. Pure.
 
-A frozen change is ``{"path", "body"}``, with ``instance`` for a span's action: what is posted where, word for word at every
-repeat. Answers are read leniently: unknown fields are kept in ``extra``, missing ones stay as they are here.
+A serialized change is ``{"path", "body"}``, with ``instance`` for a span's action: what is posted where, word for word at
+every repeat. Answers are read leniently: unknown fields are kept in ``extra``, missing ones stay as they are here.
 
 Source: docs/remotes/prefactor.md#requests
 Source: docs/remotes/prefactor.md#idempotency
@@ -34,27 +34,27 @@ _NO_COUNTS_OF = (Op.CREATE, "start")  # spans that wait here are not counted the
 _LONGEST_ID = 1000  # servers refuse addresses from a few thousand characters on (414)
 
 
-def frozen(change: Change, row: Row | None) -> str:
+def serialize(change: Change, row: Row | None) -> str:
     """The wire text of a change; ``{}`` for one that Prefactor has no request for."""
     make = _MAKERS.get((change.model.name, str(change.op)))
     return dumps({} if make is None or row is None else make(change, row))
 
 
-def thawed(change: Change) -> dict[str, Any]:
-    """A frozen change."""
+def parse_body(change: Change) -> dict[str, Any]:
+    """A serialized change."""
     document: dict[str, Any] = json.loads(change.body or "{}")
     return document
 
 
 def sent_id(document: Document) -> str | None:
-    """The id that a frozen create asks for."""
+    """The id that a serialized create asks for."""
     body = document["body"]
     found: str | None = body.get("details", body).get("id")
     return found
 
 
 def dangling(document: Document) -> str | None:
-    """A field of a frozen span create that names a record which never became known to the remote."""
+    """A field of a serialized span create that names a record which never became known to the remote."""
     details = document["body"].get("details", {})
     for name in ("agent_instance_id", "parent_span_id"):
         if nowhere_else(str(details.get(name) or "")):
@@ -62,9 +62,9 @@ def dangling(document: Document) -> str | None:
     return None
 
 
-def sent(change: Change) -> Row:
-    """What a frozen change writes, in stored form, without the key and without what the remote never tells."""
-    body = thawed(change).get("body", {})
+def written_fields(change: Change) -> Row:
+    """What a serialized change writes, in stored form, without the key and without what the remote never tells."""
+    body = parse_body(change).get("body", {})
     if change.op == Op.CREATE:
         values = body.get("details", body)
     else:

@@ -15,9 +15,9 @@ from typing import Any
 
 from syncer.errors import AccessRefused, RemoteError, RemoteRefused, Unreachable
 from syncer.http import responses
-from syncer.http.responses import Verdict, decoded
+from syncer.http.responses import StatusClass, decoded
 from syncer.http.session import Answer
-from syncer.remote import Change, Halt, Outcome, Receipt
+from syncer.remote import Change, Receipt, ReceiptKind, StopReason
 
 MOST_ABSENT = 8
 """So many attempts that end with "not found" make it final."""
@@ -25,7 +25,7 @@ MOST_ABSENT = 8
 _LONGEST_ABSENT_S = 300.0
 
 
-class Meaning(Enum):
+class AnswerKind(Enum):
     """What an answer says about its request."""
 
     DONE = "done"
@@ -39,14 +39,14 @@ class Meaning(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ParsedAnswer:
     """An answer, read. ``document`` is None when it is no JSON object."""
 
-    meaning: Meaning
+    kind: AnswerKind
     status: int
     document: Mapping[str, Any] | None
     retry_after_s: float | None
-    strange: str
+    unusable: str
 
     @property
     def details(self) -> Mapping[str, Any] | None:
@@ -74,46 +74,46 @@ class Said:
         return f"{text}: {json.dumps(errors, ensure_ascii=False)}" if errors else text
 
 
-def read(answer: Answer) -> Said:
+def read(answer: Answer) -> ParsedAnswer:
     """An answer of the API, or of whatever stands at its address."""
     document = _object(answer.body)
     waits = [responses.retry_after_s(answer.headers), _milliseconds(document)]
     retry_after_s = max((w for w in waits if w is not None), default=None)
-    return Said(_meaning(answer, document), answer.status, document, retry_after_s, _strange(answer))
+    return ParsedAnswer(_kind(answer, document), answer.status, document, retry_after_s, _unusable(answer))
 
 
-def _meaning(answer: Answer, document: Mapping[str, Any] | None) -> Meaning:
-    judged = responses.verdict(answer.status)
-    if judged is Verdict.ANSWERED and document is not None:
-        return Meaning.DONE
+def _kind(answer: Answer, document: Mapping[str, Any] | None) -> AnswerKind:
+    judged = responses.status_class(answer.status)
+    if judged is StatusClass.ANSWERED and document is not None:
+        return AnswerKind.DONE
     if judged in _PLAIN:
         return _PLAIN[judged]
     ours = document is not None and "code" in document and answer.status >= 400
-    if judged is Verdict.WRONG_PLACE and not ours:
-        return Meaning.WRONG_PLACE
-    return {404: Meaning.ABSENT, 409: Meaning.CLASHES, 422: Meaning.CLASHES}.get(answer.status, Meaning.REFUSED)
+    if judged is StatusClass.WRONG_PLACE and not ours:
+        return AnswerKind.WRONG_PLACE
+    return {404: AnswerKind.ABSENT, 409: AnswerKind.CLASHES, 422: AnswerKind.CLASHES}.get(answer.status, AnswerKind.REFUSED)
 
 
 _PLAIN = {
-    Verdict.ANSWERED: Meaning.UNKNOWN,
-    Verdict.ACCESS: Meaning.ACCESS,
-    Verdict.THROTTLED: Meaning.THROTTLED,
-    Verdict.UNKNOWN: Meaning.UNKNOWN,
+    StatusClass.ANSWERED: AnswerKind.UNKNOWN,
+    StatusClass.ACCESS: AnswerKind.ACCESS,
+    StatusClass.THROTTLED: AnswerKind.THROTTLED,
+    StatusClass.UNKNOWN: AnswerKind.UNKNOWN,
 }
 
 
-def _strange(answer: Answer) -> str:
+def _unusable(answer: Answer) -> str:
     if answer.is_html:
         return f"the address answered with a web page instead of data (HTTP {answer.status})"
     return f"the address gave no usable answer (HTTP {answer.status})"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ChangeResult:
     """The receipt of one change, and what it means for those behind it."""
 
     receipt: Receipt
-    halt: Halt | None = None
+    halt: StopReason | None = None
     retry_after_s: float | None = None
 
     @property
@@ -122,48 +122,52 @@ class Told:
         return self.halt is not None or self.retry_after_s is not None
 
 
-def not_done(change: Change, said: Said, answer: Answer) -> Told:
+def not_applied(change: Change, said: ParsedAnswer, answer: Answer) -> ChangeResult:
     """What an answer means that neither did it nor calls for a look at the record."""
-    if said.meaning is Meaning.ACCESS:
+    if said.kind is AnswerKind.ACCESS:
         text = no_access(said.status).sentence
-        return Told(Receipt(change.seq, Outcome.LATER, code="access-refused", reason=text), Halt.ACCESS)
-    if said.meaning is Meaning.THROTTLED:
-        receipt = Receipt(change.seq, Outcome.LATER, code="throttled", reason=said.reason)
-        return Told(receipt, Halt.THROTTLED, said.retry_after_s)
-    if said.meaning is Meaning.WRONG_PLACE:
-        receipt = Receipt(change.seq, Outcome.LATER, code="wrong-address", reason=said.strange)
-        return Told(receipt, Halt.UNREACHABLE)
-    if said.meaning is Meaning.ABSENT:
-        return Told(absent(change, said))
-    if said.meaning is not Meaning.UNKNOWN:
-        return Told(refused(change, said))
-    if responses.verdict(said.status) is Verdict.ANSWERED:
-        receipt = Receipt(change.seq, Outcome.AMBIGUOUS, code="unreadable", reason=said.strange)
-        return Told(receipt, Halt.UNREACHABLE if answer.is_html else None)
-    reason = said.reason if said.document else said.strange
-    return Told(Receipt(change.seq, Outcome.AMBIGUOUS, code="server-error", reason=reason), retry_after_s=said.retry_after_s)
+        return ChangeResult(Receipt(change.seq, ReceiptKind.LATER, code="access-refused", reason=text), StopReason.ACCESS)
+    if said.kind is AnswerKind.THROTTLED:
+        receipt = Receipt(change.seq, ReceiptKind.LATER, code="throttled", reason=said.reason)
+        return ChangeResult(receipt, StopReason.THROTTLED, said.retry_after_s)
+    if said.kind is AnswerKind.WRONG_PLACE:
+        receipt = Receipt(change.seq, ReceiptKind.LATER, code="wrong-address", reason=said.unusable)
+        return ChangeResult(receipt, StopReason.UNREACHABLE)
+    if said.kind is AnswerKind.ABSENT:
+        return ChangeResult(absent(change, said))
+    if said.kind is not AnswerKind.UNKNOWN:
+        return ChangeResult(refused(change, said))
+    if responses.status_class(said.status) is StatusClass.ANSWERED:
+        receipt = Receipt(change.seq, ReceiptKind.AMBIGUOUS, code="unreadable", reason=said.unusable)
+        return ChangeResult(receipt, StopReason.UNREACHABLE if answer.is_html else None)
+    reason = said.reason if said.document else said.unusable
+    return ChangeResult(
+        Receipt(change.seq, ReceiptKind.AMBIGUOUS, code="server-error", reason=reason), retry_after_s=said.retry_after_s
+    )
 
 
-def refused(change: Change, said: Said, why: str = "") -> Receipt:
+def refused(change: Change, said: ParsedAnswer, why: str = "") -> Receipt:
     """Refused for good."""
     reason = f"{said.reason}; {why}" if why else said.reason
-    return Receipt(change.seq, Outcome.REFUSED, code=said.code, reason=reason)
+    return Receipt(change.seq, ReceiptKind.REFUSED, code=said.code, reason=reason)
 
 
-def absent(change: Change, said: Said) -> Receipt:
+def absent(change: Change, said: ParsedAnswer) -> Receipt:
     """Not found: what was written a moment ago may not be seen everywhere yet, so it is tried again, ever more seldom."""
     due_s = min(2.0**change.attempts, _LONGEST_ABSENT_S)
-    return Receipt(change.seq, Outcome.LATER, code=said.code, reason=said.reason, due_s=due_s, most=MOST_ABSENT)
+    return Receipt(change.seq, ReceiptKind.LATER, code=said.code, reason=said.reason, due_s=due_s, most=MOST_ABSENT)
 
 
-def unlooked(change: Change, exc: RemoteError) -> Told | None:
+def lookup_failed(change: Change, exc: RemoteError) -> ChangeResult | None:
     """What follows from a record that could not be looked at for now; None where it may never be."""
     if isinstance(exc, AccessRefused):
-        return Told(Receipt(change.seq, Outcome.LATER, code="access-refused", reason=exc.sentence), Halt.ACCESS)
+        return ChangeResult(
+            Receipt(change.seq, ReceiptKind.LATER, code="access-refused", reason=exc.sentence), StopReason.ACCESS
+        )
     if not isinstance(exc, Unreachable):
         return None
-    halt = None if exc.connected else Halt.UNREACHABLE
-    return Told(Receipt(change.seq, Outcome.LATER, code="unread", reason=exc.sentence), halt, exc.retry_after_s)
+    halt = None if exc.connected else StopReason.UNREACHABLE
+    return ChangeResult(Receipt(change.seq, ReceiptKind.LATER, code="unread", reason=exc.sentence), halt, exc.retry_after_s)
 
 
 def no_access(status: int) -> AccessRefused:
@@ -171,13 +175,13 @@ def no_access(status: int) -> AccessRefused:
     return AccessRefused(f"Prefactor refused the token (HTTP {status})", hint="check PREFACTOR_API_TOKEN")
 
 
-def unread(said: Said, answer: Answer) -> RemoteError:
+def read_failed(said: ParsedAnswer, answer: Answer) -> RemoteError:
     """The error for a question that was not answered."""
-    if said.meaning is Meaning.ACCESS:
+    if said.kind is AnswerKind.ACCESS:
         return no_access(said.status)
-    if said.meaning in (Meaning.THROTTLED, Meaning.UNKNOWN, Meaning.WRONG_PLACE):
-        lost = Unreachable(said.strange, hint="check PREFACTOR_API_URL, then try again")
-        again = said.meaning is not Meaning.WRONG_PLACE and not answer.is_html
+    if said.kind in (AnswerKind.THROTTLED, AnswerKind.UNKNOWN, AnswerKind.WRONG_PLACE):
+        lost = Unreachable(said.unusable, hint="check PREFACTOR_API_URL, then try again")
+        again = said.kind is not AnswerKind.WRONG_PLACE and not answer.is_html
         return lost.having(connected=again, retry_after_s=said.retry_after_s)
     return RemoteRefused("Prefactor would not answer", why=said.reason)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from syncer.schema.fields import identity, json_value, ref, stamp, text, time
 from syncer.schema.model import Action, Field, Index, Kind, Model, Origin, catalogue
-from syncer.schema.pull import Each, Listing
+from syncer.schema.pull import FullList, PerParent
 
 FINAL_STATES = ("complete", "failed", "cancelled", "terminated")
 """Statuses after which a record no longer changes."""
@@ -40,21 +40,21 @@ AGENT_INSTANCE = Model(
         json_value("span_counts"),
         _ours("agent_version"),
         _ours("agent_schema_version"),
-        _ours("update_current_version", Kind.FLAG),
+        _ours("update_current_version", Kind.BOOLEAN),
         _ours("control"),
     ),
     indexes=(Index("agent_id", ("status",)),),
     actions=(Action("start"), Action("finish", after=("AgentSpan", "agent_instance_id"))),
     changed_at="updated_at",
     time_digits=6,
-    pull=Listing(field="agent_id", unfinished=("status", FINAL_STATES)),
+    pull=FullList(field="agent_id", unfinished=("status", FINAL_STATES)),
 )
 
 AGENT_SPAN = Model(
     "AgentSpan",
     fields=(
         identity(),
-        ref("agent_instance_id", "AgentInstance", "spans", required=True, awaits=("create", "start")),
+        ref("agent_instance_id", "AgentInstance", "spans", required=True, waits_for=("create", "start")),
         ref("parent_span_id", "AgentSpan", "children"),
         text("account_id"),
         text("agent_id"),
@@ -70,10 +70,10 @@ AGENT_SPAN = Model(
         stamp("updated_at"),
     ),
     indexes=(Index("agent_instance_id", ("started_at",)), Index("schema_name", ("started_at",))),
-    actions=(Action("finish", folds=True),),
+    actions=(Action("finish", coalesces=True),),
     changed_at="updated_at",
     time_digits=6,
-    pull=Each("AgentInstance", ("agent_instance_id",), live=("status", FINAL_STATES)),
+    pull=PerParent("AgentInstance", ("agent_instance_id",), live=("status", FINAL_STATES)),
 )
 
 MODELS = catalogue("prefactor", (AGENT_INSTANCE, AGENT_SPAN))

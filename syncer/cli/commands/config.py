@@ -8,7 +8,7 @@ import click
 
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Command, json_option
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import listed, say, say_json, styled
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def config(app: App) -> None:
     settings = app.settings
     general = diagnostics_settings.general(settings, db_given=app.db is not None)
     remotes = {name: diagnostics_settings.of_remote(settings, name) for name in registry.usable()}
-    missing = {name: registry.missing(name, settings) for name in remotes}
+    missing = {name: registry.missing_settings(name, settings) for name in remotes}
     path = str(settings.config_path) if settings.config_path else None
     if app.json:
         shown = {
@@ -38,7 +38,7 @@ def config(app: App) -> None:
         }
         say_json({"file": path, "settings": [value.as_dict() for value in general], "remotes": shown})
         return
-    say(f"configuration file: {harmless(path) if path else 'none'}")
+    say(f"configuration file: {escape_control(path) if path else 'none'}")
     _print(general)
     for name, values in remotes.items():
         say()
@@ -49,5 +49,5 @@ def config(app: App) -> None:
 def _print(values: list[Value]) -> None:
     widest = max(len(value.env) for value in values)
     for value in values:
-        shown = f"{harmless(value.value)}  ({value.source})" if value.value is not None else value.source
+        shown = f"{escape_control(value.value)}  ({value.source})" if value.value is not None else value.source
         say(f"  {value.env.ljust(widest)}  {shown}")

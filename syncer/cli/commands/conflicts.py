@@ -12,12 +12,12 @@ import click
 
 from syncer.cli.context import App, descriptions, on_terminal, pass_app
 from syncer.cli.group import Decorator, Group, json_option
-from syncer.cli.output.escape import harmless, harmless_json
-from syncer.cli.output.table import beside, print_table
+from syncer.cli.output.escape import escape_control, escape_control_json
+from syncer.cli.output.table import print_table, side_by_side
 from syncer.cli.output.text import SIDES, counted, listed, moment, say, say_json, styled
 
 if TYPE_CHECKING:
-    from syncer.engine.reconcile.resolve import Chosen
+    from syncer.engine.reconcile.resolve import ResolvedConflict
     from syncer.schema.model import Field
     from syncer.workspace import Workspace
 
@@ -61,7 +61,7 @@ def list_(app: App, every: bool, remote: str | None, model: str | None, limit: i
     if app.json:
         say_json(found[:most])
         return
-    print_disputes(found[:most], len(found), every=every)
+    print_conflicts(found[:most], len(found), every=every)
 
 
 @conflicts.command()
@@ -89,7 +89,7 @@ def show(app: App, name: str, remote: str | None, model: str | None) -> None:
     if app.json:
         say_json(open_ones[0])
     else:
-        print_dispute(app, open_ones[0])
+        print_conflict(app, open_ones[0])
 
 
 @conflicts.command()
@@ -159,7 +159,7 @@ def _read_remote(
 
 def _decided(
     workspace: Workspace, name: str, remote: str | None, model: str | None, take: str | None, pairs: tuple[str, ...]
-) -> Chosen:
+) -> ResolvedConflict:
     given = _given(workspace, name, pairs, remote, model) if pairs else None
     return workspace.resolve(name, take=take, set=given, remote=remote, model=model)
 
@@ -188,7 +188,7 @@ def _read(field: Field, text: str) -> Any:
     from syncer.errors import UsageError
     from syncer.schema.model import Kind
 
-    if not field.as_json and field.kind not in (Kind.INTEGER, Kind.NUMBER, Kind.FLAG):
+    if not field.as_json and field.kind not in (Kind.INTEGER, Kind.NUMBER, Kind.BOOLEAN):
         return text
     try:
         return json.loads(text)
@@ -222,11 +222,11 @@ def _open_keys(app: App, remote: str | None, model: str | None) -> list[tuple[st
     return [(key, of, name) for key, of, name in rows]
 
 
-def _print_done(done: list[Chosen]) -> None:
+def _print_done(done: list[ResolvedConflict]) -> None:
     if not done:
         say("no conflicts to resolve")
         return
-    from syncer.cli.output.escape import harmless
+    from syncer.cli.output.escape import escape_control
 
     settled = [one for one in done if not one.left]
     waiting = [str(seq) for one in settled for seq in one.seqs]
@@ -240,14 +240,14 @@ def _print_done(done: list[Chosen]) -> None:
     for one in done:
         if one.left:
             fields = listed([name or "the record as a whole" for name in one.left])
-            say(harmless(f"still open: {one.model.name} {one.key}, {fields}"))
+            say(escape_control(f"still open: {one.model.name} {one.key}, {fields}"))
     if waiting:
         say("  -> syncer push")
     if len(settled) < len(done):
         say("  -> syncer conflicts list")
 
 
-def _as_dict(one: Chosen) -> dict[str, Any]:
+def _as_dict(one: ResolvedConflict) -> dict[str, Any]:
     return {
         "remote": one.model.remote,
         "model": one.model.name,
@@ -263,7 +263,7 @@ def _check_names(app: App, remote: str | None, model: str | None) -> None:
     check_names(app, remote, model)
 
 
-Dispute = dict[str, Any]
+ConflictView = dict[str, Any]
 
 _SIDES = ("base", "ours", "theirs")
 _STYLES = {"base": "dim", "ours": "green", "theirs": "cyan"}
@@ -277,12 +277,12 @@ _KINDS = {
 }
 
 
-def print_disputes(disputes: list[Dispute], total: int, *, every: bool) -> None:
-    """A line for each of ``disputes``, and how many of ``total`` they are."""
-    if not disputes:
+def print_conflicts(found: list[ConflictView], total: int, *, every: bool) -> None:
+    """A line for each of ``found``, and how many of ``total`` they are."""
+    if not found:
         say("no conflicts" if every else "no conflicts: nothing needs deciding")
         return
-    several = len({one["remote"] for one in disputes}) > 1
+    several = len({one["remote"] for one in found}) > 1
     columns = [
         "seq",
         *(("remote",) if several else ()),
@@ -302,69 +302,69 @@ def print_disputes(disputes: list[Dispute], total: int, *, every: bool) -> None:
             _time(one["since"]),
             *((_settled(one) if one["resolved_at"] else "no",) if every else ()),
         )
-        for one in disputes
+        for one in found
     ]
     print_table(columns, rows)
     say()
-    if len(disputes) < total:
-        say(f"{len(disputes):,} of {counted(total, 'conflict')}; --limit shows more")
+    if len(found) < total:
+        say(f"{len(found):,} of {counted(total, 'conflict')}; --limit shows more")
     else:
         say(f"{counted(total, 'conflict')}; syncer conflicts show SEQ shows both sides")
 
 
-def print_dispute(app: App, dispute: Dispute) -> None:
+def print_conflict(app: App, conflict: ConflictView) -> None:
     """One conflict: a table of three columns; values of several lines side by side on a terminal."""
     if not on_terminal():
-        _print_plain(dispute)
+        _print_plain(conflict)
         return
-    say(styled(harmless(f"{dispute['remote']} {dispute['model']} {dispute['key']}"), "bold"))
-    say(f"  {harmless(_KINDS[dispute['kind']].format(what=what(dispute)))}, found {moment(dispute['since'])}")
-    if dispute["resolved_at"]:
-        say(f"  resolved: {harmless(_settled(dispute))}")
+    say(styled(escape_control(f"{conflict['remote']} {conflict['model']} {conflict['key']}"), "bold"))
+    say(f"  {escape_control(_KINDS[conflict['kind']].format(what=what(conflict)))}, found {moment(conflict['since'])}")
+    if conflict["resolved_at"]:
+        say(f"  resolved: {escape_control(_settled(conflict))}")
     say()
-    _print_sides(dispute)
-    _print_steps(dispute)
+    _print_sides(conflict)
+    _print_steps(conflict)
 
 
-def _print_sides(dispute: Dispute) -> None:
+def _print_sides(conflict: ConflictView) -> None:
     styles = [_STYLES[side] for side in _SIDES]
-    say(beside([[head] for head in _heads(dispute)], styles)[0])
-    gone = _GONE.get(dispute["kind"])
+    say(side_by_side([[head] for head in _heads(conflict)], styles)[0])
+    gone = _GONE.get(conflict["kind"])
     alike = 0
-    for field in dispute["fields"]:
+    for field in conflict["fields"]:
         if gone and field["base"] == field[_OTHER[gone]]:
             alike += 1
             continue
-        say(styled(harmless(field["field"]), "bold"))
-        for line in beside([[] if side == gone else _lines(field[side]) for side in _SIDES], styles, longest=_LONGEST):
+        say(styled(escape_control(field["field"]), "bold"))
+        for line in side_by_side([[] if side == gone else _lines(field[side]) for side in _SIDES], styles, longest=_LONGEST):
             say(line)
         if "keys" in field:
-            say(f"  in conflict: {harmless(', '.join(field['keys']))}; keys that only one side changed are merged")
+            say(f"  in conflict: {escape_control(', '.join(field['keys']))}; keys that only one side changed are merged")
     if alike:
         say(f"{counted(alike, 'field')} did not change")
 
 
-def what(dispute: Dispute) -> str:
+def what(conflict: ConflictView) -> str:
     """The fields in conflict, or how the record differs as a whole."""
-    if dispute["kind"] != "fields":
-        return "deleted there" if dispute["kind"] == "gone-there" else "deleted here"
-    return ", ".join(field["field"] for field in dispute["fields"])
+    if conflict["kind"] != "fields":
+        return "deleted there" if conflict["kind"] == "gone-there" else "deleted here"
+    return ", ".join(field["field"] for field in conflict["fields"])
 
 
-def _heads(dispute: Dispute) -> tuple[str, ...]:
-    gone = _GONE.get(dispute["kind"])
+def _heads(conflict: ConflictView) -> tuple[str, ...]:
+    gone = _GONE.get(conflict["kind"])
     return tuple(f"{SIDES[side]} (deleted)" if side == gone else SIDES[side] for side in _SIDES)
 
 
-def _print_plain(dispute: Dispute) -> None:
+def _print_plain(conflict: ConflictView) -> None:
     print_table(
         ("field", *SIDES.values()),
-        [(field["field"], *(_json(field[side]) for side in _SIDES)) for field in dispute["fields"]],
+        [(field["field"], *(_json(field[side]) for side in _SIDES)) for field in conflict["fields"]],
     )
 
 
 def _json(value: Any) -> str | None:
-    return None if value is None else harmless_json(json.dumps(value, ensure_ascii=False))
+    return None if value is None else escape_control_json(json.dumps(value, ensure_ascii=False))
 
 
 def _lines(value: Any) -> list[str]:
@@ -372,32 +372,32 @@ def _lines(value: Any) -> list[str]:
     if value is None:
         return ["-"]
     if isinstance(value, dict | list):
-        return harmless_json(json.dumps(value, ensure_ascii=False, indent=2)).split("\n")
+        return escape_control_json(json.dumps(value, ensure_ascii=False, indent=2)).split("\n")
     if isinstance(value, str):
-        return [harmless(line) for line in value.split("\n")] or [""]
+        return [escape_control(line) for line in value.split("\n")] or [""]
     return [json.dumps(value)]
 
 
-def _print_steps(dispute: Dispute) -> None:
-    if dispute["resolved_at"]:
+def _print_steps(conflict: ConflictView) -> None:
+    if conflict["resolved_at"]:
         return
-    number = dispute["seq"]
+    number = conflict["seq"]
     effects = {
         "fields": ("send the local values", "keep the remote values"),
         "gone-there": ("create it there again", "delete it here too"),
         "deleted-here": ("delete it there too", "restore it as it is there"),
-    }[dispute["kind"]]
+    }[conflict["kind"]]
     steps = [("--local", effects[0]), ("--remote", effects[1])]
-    if dispute["kind"] == "fields":
-        steps.append((f"--set {dispute['fields'][0]['field']}=...", "another value"))
+    if conflict["kind"] == "fields":
+        steps.append((f"--set {conflict['fields'][0]['field']}=...", "another value"))
     widest = max(len(option) for option, _ in steps)
     say()
     for option, effect in steps:
         say(f"-> syncer conflicts resolve {number} {option.ljust(widest)}  {effect}")
 
 
-def _settled(dispute: Dispute) -> str:
-    return f"{SIDES.get(dispute['resolution'], dispute['resolution'])} ({_time(dispute['resolved_at'])})"
+def _settled(conflict: ConflictView) -> str:
+    return f"{SIDES.get(conflict['resolution'], conflict['resolution'])} ({_time(conflict['resolved_at'])})"
 
 
 def _time(stored: str) -> str:

@@ -8,7 +8,7 @@ import click
 
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Group, json_option
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import note, say, say_json
 
 DAMAGED = 5
@@ -45,7 +45,7 @@ def upgrade(app: App) -> None:
     else:
         say(f"upgraded from schema {before} to {now}")
         if kept:
-            say(f"the file as it was: {harmless(str(kept))}")
+            say(f"the file as it was: {escape_control(str(kept))}")
 
 
 @db.command()
@@ -68,12 +68,12 @@ def check(app: App) -> None:
     if app.json:
         say_json({"path": str(app.path), "sound": not problems, "problems": problems})
     elif problems:
-        say(f"{harmless(str(app.path))} is damaged:")
+        say(f"{escape_control(str(app.path))} is damaged:")
         for problem in problems:
-            say(f"  {harmless(problem)}")
-        say(f"  -> {harmless(hints.damaged(app.path))}")
+            say(f"  {escape_control(problem)}")
+        say(f"  -> {escape_control(hints.damaged(app.path))}")
     else:
-        say(f"{harmless(str(app.path))} is sound, and every change is accounted for")
+        say(f"{escape_control(str(app.path))} is sound, and every change is accounted for")
 
 
 @db.command()
@@ -99,9 +99,9 @@ def backup(app: App, dest: Path | None, damaged: bool) -> None:
         facts = {"path": str(app.path), "backup": str(kept), "bytes": kept.stat().st_size}
         say_json({**facts, "problems": problems} if damaged else facts)
     else:
-        say(f"copied to {harmless(str(kept))} ({kept.stat().st_size:,} bytes)")
+        say(f"copied to {escape_control(str(kept))} ({kept.stat().st_size:,} bytes)")
         for problem in problems[:SHOWN]:
-            say(f"  the copy is damaged, and only evidence: {harmless(problem)}")
+            say(f"  the copy is damaged, and only evidence: {escape_control(problem)}")
 
 
 @db.command()

@@ -6,7 +6,7 @@ import click
 
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Command, json_option
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import counted, say, say_json, styled
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -32,9 +32,9 @@ def doctor(app: App, ask: bool) -> None:
     widest = max(len(each.check) for each in found.findings)
     for each in found.findings:
         verdict = styled(each.verdict.ljust(4), _STYLES[each.verdict])
-        say(f"{verdict}  {each.check.ljust(widest)}  {harmless(each.text)}")
+        say(f"{verdict}  {each.check.ljust(widest)}  {escape_control(each.text)}")
         if each.hint:
-            say(f"      -> {harmless(each.hint)}")
+            say(f"      -> {escape_control(each.hint)}")
     failed = sum(each.verdict == "fail" for each in found.findings)
     warned = sum(each.verdict == "warn" for each in found.findings)
     say()

@@ -8,7 +8,7 @@ import click
 
 from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Command, json_option
-from syncer.cli.output.escape import harmless, harmless_json
+from syncer.cli.output.escape import escape_control, escape_control_json
 from syncer.cli.output.text import OUTCOMES, counted, fields, moment, say, say_json, styled
 
 _OUTCOMES = {
@@ -53,7 +53,7 @@ def explain(app: App, record: tuple[str, ...]) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    say(styled(harmless(f"{found['remote']} {found['model']} {found['key']}"), "bold"))
+    say(styled(escape_control(f"{found['remote']} {found['model']} {found['key']}"), "bold"))
     fields(
         [
             ("known before", ", ".join(found["aliases"])),
@@ -76,30 +76,30 @@ def _print(found: dict[str, Any]) -> None:
 def _print_gone(change: dict[str, Any]) -> None:
     by = f" {change['by_seq']}" if change.get("by_seq") else ""
     outcome = f"{change['outcome']} ({OUTCOMES.get(change['outcome'], change['outcome'])}{by})"
-    say(harmless(f"  change {change['seq']}: {change['op']} {outcome}, {_time(change['left_at'])}"))
+    say(escape_control(f"  change {change['seq']}: {change['op']} {outcome}, {_time(change['left_at'])}"))
     if change.get("reason"):
-        say(harmless(f"    {change['reason']}"))
+        say(escape_control(f"    {change['reason']}"))
     _print_attempts(change)
 
 
 def _print_pending(change: dict[str, Any]) -> None:
-    say(harmless(f"  change {change['seq']}: {change['op']}, written {_time(change['created_at'])}"))
+    say(escape_control(f"  change {change['seq']}: {change['op']}, written {_time(change['created_at'])}"))
     _print_values(change.get("values"))
     _print_attempts(change)
     for why in change["reasons"]:
         until = f"; next attempt {_time(why['until'])}" if why["until"] else ""
-        say(f"    {styled(why['because'], 'yellow')}: {harmless(why['text'])}{until}")
+        say(f"    {styled(why['because'], 'yellow')}: {escape_control(why['text'])}{until}")
     steps = dict.fromkeys((one["run"], one["effect"]) for why in change["reasons"] for one in why["fix"])
     widest = min(max((len(command) for command, _ in steps), default=0), _STEP)
     for command, effect in steps:
-        say(harmless(f"    -> {command.ljust(widest)}  {effect}"))
+        say(escape_control(f"    -> {command.ljust(widest)}  {effect}"))
 
 
 def _print_values(values: dict[str, Any] | None) -> None:
     import json
 
     for name, value in (values or {}).items():
-        say(harmless(f"    {name}: ") + harmless_json(json.dumps(value, ensure_ascii=False)))
+        say(escape_control(f"    {name}: ") + escape_control_json(json.dumps(value, ensure_ascii=False)))
 
 
 def _print_attempts(change: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ def _print_attempts(change: dict[str, Any]) -> None:
         outcome = _OUTCOMES.get(one["outcome"] or "", "no answer was stored")
         told = ": ".join(filter(None, (one["code"], one["reason"])))
         asked = f"  [request {one['request_id']}]" if one["request_id"] else ""
-        say(harmless(f"      {one['number']}  {one['at']}  {outcome} ({told}){asked}"))
+        say(escape_control(f"      {one['number']}  {one['at']}  {outcome} ({told}){asked}"))
 
 
 def _time(stored: str | None) -> str:

@@ -9,7 +9,7 @@ import click
 
 from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Command, json_option
-from syncer.cli.output.escape import harmless, harmless_json
+from syncer.cli.output.escape import escape_control, escape_control_json
 from syncer.cli.output.table import print_table
 from syncer.cli.output.text import OUTCOMES, SIDES, counted, say, say_json
 
@@ -57,12 +57,13 @@ def _what(entry: dict[str, Any]) -> str:
 
 
 def _more(entry: dict[str, Any]) -> str:
-    words = [harmless(entry["note"])] if "note" in entry else []
+    words = [escape_control(entry["note"])] if "note" in entry else []
     if entry.get("attempts", 0) > 1:
         words.append(f"{entry['attempts']:,} attempts")
     if "values" in entry:
         sides = entry["values"]
         words += [
-            f"{SIDES[side]} {harmless_json(json.dumps(sides[side], ensure_ascii=False))}" for side in ("ours", "theirs")
+            f"{SIDES[side]} {escape_control_json(json.dumps(sides[side], ensure_ascii=False))}"
+            for side in ("ours", "theirs")
         ]
     return "; ".join(words)

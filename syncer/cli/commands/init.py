@@ -6,7 +6,7 @@ import click
 
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Command, json_option
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import export, listed, say, say_json
 
 
@@ -30,7 +30,7 @@ def init(app: App) -> None:
     if app.json:
         say_json({"path": str(app.path), "created": made, "missing": missing})
         return
-    say(f"{'made' if made else 'is there already:'} {harmless(str(app.path))}")
+    say(f"{'made' if made else 'is there already:'} {escape_control(str(app.path))}")
     for name, settings in missing.items():
         if settings:
             say(f"{name} is not configured: set {listed(settings)}")

@@ -12,7 +12,7 @@ import click
 
 from syncer.cli.context import App, descriptions, pass_app
 from syncer.cli.group import Group, json_option
-from syncer.cli.output.escape import harmless, harmless_json
+from syncer.cli.output.escape import escape_control, escape_control_json
 from syncer.cli.output.table import print_table
 from syncer.cli.output.text import OUTCOMES, SIDES, counted, fields, listed, moment, note, say, say_json, styled
 
@@ -124,12 +124,12 @@ def drop(app: App, seq: int, yes: bool) -> None:
 
 
 def _confirmed(question: str) -> bool:
-    from syncer.cli.output.escape import harmless
+    from syncer.cli.output.escape import escape_control
     from syncer.errors import UsageError
 
     if not sys.stdin.isatty():
         raise UsageError("dropping loses what was written, and nobody is here to confirm it", hint="add --yes")
-    return click.confirm(harmless(question), err=True)
+    return click.confirm(escape_control(question), err=True)
 
 
 def _found(reader: Reader, seq: int) -> dict[str, Any]:
@@ -234,10 +234,10 @@ def print_changes(app: App, changes: list[Change], total: int) -> None:
 def print_change(app: App, change: Change) -> None:
     """Everything about one change, pending or in the ledger."""
     head = f"change {change['seq']}: {change['op']} {change['remote']} {change['model']} {change['key']}"
-    say(styled(harmless(head), "bold"))
+    say(styled(escape_control(head), "bold"))
     fields(_facts(app, change))
     for conflict in change.get("conflicts") or ():
-        say(f"  both sides changed {harmless(conflict['field'] or 'the record')}")
+        say(f"  both sides changed {escape_control(conflict['field'] or 'the record')}")
         fields([(name, _value(conflict[side])) for side, name in SIDES.items()], indent="    ")
     _print_values("sets", change.get("values"))
     _print_values("what was sent", change.get("body"))
@@ -300,7 +300,7 @@ def _print_values(title: str, values: Any) -> None:
     if not values:
         return
     say(f"  {title}")
-    for line in harmless_json(json.dumps(values, ensure_ascii=False, indent=2)).split("\n"):
+    for line in escape_control_json(json.dumps(values, ensure_ascii=False, indent=2)).split("\n"):
         say(f"    {line}")
 
 

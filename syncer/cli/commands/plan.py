@@ -10,12 +10,12 @@ import click
 
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Command, json_option
-from syncer.cli.output.escape import harmless, harmless_json
+from syncer.cli.output.escape import escape_control, escape_control_json
 from syncer.cli.output.table import cut
 from syncer.cli.output.text import counted, export, listed, moment, say, say_json, styled
 
 if TYPE_CHECKING:
-    from syncer.engine.plan.report import Arriving, Plan, Planned, RemotePlan, Staying
+    from syncer.engine.plan.report import Plan, RemotePlan, WouldChange, WouldSend, WouldStay
 
 _SHOWN = 50
 _WIDEST = 60
@@ -35,10 +35,10 @@ def plan(app: App, remotes: tuple[str, ...], models: tuple[str, ...], pull: bool
     Every change that would be sent, in order, what would stay here and why. It is the sync itself, done on a private copy
     of the local file: nothing is sent, and the file stays as it is. Without --pull no remote is asked anything.
     """
-    foretell(app, remotes, models, pull=pull, limit=limit)
+    print_plan(app, remotes, models, pull=pull, limit=limit)
 
 
-def foretell(app: App, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
+def print_plan(app: App, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
     """Print the plan of a run with the same arguments."""
     from syncer.cli.options import check_models, hidden
     from syncer.cli.output.progress import watching
@@ -57,7 +57,7 @@ def foretell(app: App, remotes: tuple[str, ...], models: tuple[str, ...], **give
 
 def _print(app: App, plan: Plan, *, push: bool, pull: bool) -> None:
     for part in plan.remotes.values():
-        say(f"{styled(part.remote, 'bold')}  {harmless(_headline(part, push=push, pull=pull))}")
+        say(f"{styled(part.remote, 'bold')}  {escape_control(_headline(part, push=push, pull=pull))}")
         if part.missing and (part.sends or part.stays):
             say("  not configured: none of it goes out before")
             say(f"    -> {export(list(part.missing))}")
@@ -89,7 +89,7 @@ def _headline(part: RemotePlan, *, push: bool, pull: bool) -> str:
     return ", ".join(words) or "nothing to do"
 
 
-def _print_planned(app: App, planned: Planned) -> None:
+def _print_planned(app: App, planned: WouldSend) -> None:
     number = f"{planned.seq}" if planned.seq is not None else "new"
     _line(app, f"  {number}  {planned.op} {planned.model} {planned.key}")
     if planned.op != "delete":
@@ -104,7 +104,7 @@ def _print_fields(app: App, fields: Mapping[str, tuple[Any, Any]], *, only_after
         _line(app, f"       {name}: {change}")
 
 
-def _print_stays(app: App, stays: list[Staying]) -> None:
+def _print_stays(app: App, stays: list[WouldStay]) -> None:
     if stays:
         say("  would stay:")
     for one in stays[:_SHOWN]:
@@ -128,7 +128,7 @@ def _print_arriving(app: App, part: RemotePlan) -> None:
     _rest(part.touched)
 
 
-def _print_row(app: App, one: Arriving) -> None:
+def _print_row(app: App, one: WouldChange) -> None:
     _line(app, f"  {_SIGNS[one.kind]}  {one.model} {one.key}")
     if one.kind == "conflict":
         for name, (ours, theirs) in one.fields.items():
@@ -155,8 +155,8 @@ def _summary(plan: Plan, *, push: bool, pull: bool) -> str:
 
 
 def _value(value: Any) -> str:
-    return cut(harmless_json(json.dumps(value, ensure_ascii=False)), _WIDEST)
+    return cut(escape_control_json(json.dumps(value, ensure_ascii=False)), _WIDEST)
 
 
 def _line(app: App, text: str) -> None:
-    say(harmless(app.hidden(text)))
+    say(escape_control(app.hidden(text)))

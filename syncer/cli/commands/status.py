@@ -8,7 +8,7 @@ import click
 
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Command, json_option
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import OUTCOMES, counted, fields, listed, moment, say, say_json, styled
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ def status(app: App) -> None:
     if app.json:
         say_json(_as_dict(app, found, missing, absent))
         return
-    say(harmless(found.path))
+    say(escape_control(found.path))
     for name, remote in found.remotes.items():
         say()
         configured = "not configured: set " + listed(missing[name]) if missing[name] else "configured"
         if name in absent:
-            configured = f"not installed: {harmless(absent[name])}"
+            configured = f"not installed: {escape_control(absent[name])}"
         say(f"{styled(name, 'bold')}  {configured}")
         fields(_lines(app, remote))
     say()

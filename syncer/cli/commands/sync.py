@@ -27,7 +27,7 @@ from syncer.cli.options import (
     combined,
     hidden,
 )
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import counted, export, listed, moment, say, say_json, styled
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def sync(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run
     With every REMOTE, or with those named. You can stop it at any time and lose nothing; the next sync continues there.
     """
     if dry_run:
-        _foretell(app, remotes, models, pull=True, **given)
+        _dry_run(app, remotes, models, pull=True, **given)
         return
     _run(app, remotes, models, lambda ws, watch: ws.sync(remotes or None, models=models or None, watch=watch, **given))
 
@@ -58,7 +58,7 @@ def push(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run
     To every REMOTE, or to those named; oldest change first, a record before those that point at it.
     """
     if dry_run:
-        _foretell(app, remotes, models, **given)
+        _dry_run(app, remotes, models, **given)
         return
     check(app, remotes, models)
     idle = _nothing_waits(app, remotes)
@@ -77,16 +77,16 @@ def pull(app: App, /, remotes: tuple[str, ...], models: tuple[str, ...], dry_run
     From every REMOTE, or from those named. Your pending edits are kept.
     """
     if dry_run:
-        _foretell(app, remotes, models, push=False, pull=True, **given)
+        _dry_run(app, remotes, models, push=False, pull=True, **given)
         return
     _run(app, remotes, models, lambda ws, watch: ws.pull(remotes or None, models=models or None, watch=watch, **given))
 
 
-def _foretell(app: App, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
-    from syncer.cli.commands.plan import foretell
+def _dry_run(app: App, remotes: tuple[str, ...], models: tuple[str, ...], **given: Any) -> None:
+    from syncer.cli.commands.plan import print_plan
 
     unmeant = ("wait_s", "check")  # a plan waits for nothing, and has sent nothing to look at again
-    foretell(app, remotes, models, **{name: value for name, value in given.items() if name not in unmeant})
+    print_plan(app, remotes, models, **{name: value for name, value in given.items() if name not in unmeant})
 
 
 def _run(app: App, remotes: tuple[str, ...], models: tuple[str, ...], work: Callable[[Workspace, Watch], Report]) -> None:
@@ -141,11 +141,11 @@ def print_report(app: App, report: Report) -> None:
         say(f"{styled(part.remote, 'bold')}  {_done(part)}")
         _print_pulled(part)
         for text in part.notes if not part.skipped else ():
-            say(f"  note: {harmless(app.hidden(text))}")
+            say(f"  note: {escape_control(app.hidden(text))}")
         if part.checked:
             say(f"  {part.checked}")
         if part.stopped:
-            say(f"  stopped: {harmless(app.hidden(part.reason or part.stopped))}")
+            say(f"  stopped: {escape_control(app.hidden(part.reason or part.stopped))}")
             _advise(part.hint)
         _print_waiting(app, part)
         if part.attention:
@@ -200,7 +200,7 @@ def _print_stuck(app: App, part: RemoteReport) -> None:
         rows = reader.all(f"{_STUCK} ORDER BY seq LIMIT ?", (part.remote, _SHOWN))
     for seq, op, model, key, state, reason in rows:
         why = f": {app.hidden(reason)}" if reason else ""
-        say(harmless(f"    {seq}  {op} {model} {key} is {'in conflict' if state == 'conflict' else state}{why}"))
+        say(escape_control(f"    {seq}  {op} {model} {key} is {'in conflict' if state == 'conflict' else state}{why}"))
     if rows:
         seq, *_, state, _ = rows[0]
         _advise(f"syncer {'conflicts' if state == 'conflict' else 'outbox'} show {seq}")
@@ -210,4 +210,4 @@ def _print_stuck(app: App, part: RemoteReport) -> None:
 
 def _advise(hint: str | None) -> None:
     if hint:
-        say(f"    -> {harmless(hint)}")
+        say(f"    -> {escape_control(hint)}")

@@ -8,12 +8,12 @@ import click
 
 from syncer.cli.context import App, pass_app
 from syncer.cli.group import Command, json_option
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import counted, export, say, say_json, styled
 
 if TYPE_CHECKING:
-    from syncer.engine.verify.diff import Drift
-    from syncer.engine.verify.report import Compared, RemoteVerification, Verification
+    from syncer.engine.verify.diff import RecordDifference
+    from syncer.engine.verify.report import ModelComparison, RemoteVerification, Verification
 
 _SHOWN = 20
 _WIDEST = 60
@@ -85,7 +85,7 @@ def _print(app: App, found: Verification) -> None:
             _print_remote(app, part)
     say()
     for line in _verdict(app, found):
-        say(harmless(line))
+        say(escape_control(line))
 
 
 def _print_remote(app: App, part: RemoteVerification) -> None:
@@ -101,34 +101,34 @@ def _print_remote(app: App, part: RemoteVerification) -> None:
         if model.not_compared is not None:
             left_out.setdefault(model.not_compared, []).append(model.model)
     for why, names in left_out.items():
-        say(harmless(app.hidden(f"  not compared: {', '.join(names)} ({why})")))
+        say(escape_control(app.hidden(f"  not compared: {', '.join(names)} ({why})")))
     for text in part.notes:
-        say(harmless(app.hidden(f"  note: {text}")))
+        say(escape_control(app.hidden(f"  note: {text}")))
     if part.inconsistent:
         say("  the ledger is not consistent: changes are missing from it   -> syncer db check")
     if part.stopped:
-        say(harmless(app.hidden(f"  stopped: {part.reason or part.stopped}")))
+        say(escape_control(app.hidden(f"  stopped: {part.reason or part.stopped}")))
 
 
-def _print_model(app: App, model: Compared) -> None:
+def _print_model(app: App, model: ModelComparison) -> None:
     words = [f"{model.here:,} here", f"{model.there:,} there"]
     words += [f"{number:,} {what}" for number, what in ((model.equal, "equal"), (model.pending, "pending")) if number]
     words += [f"{number:,} {kind}" for kind, number in model.kinds.items()]
     words += [f"{model.repaired:,} repaired"] if model.repaired else []
     say(f"  {model.model}: {', '.join(words)}")
-    for drift in model.drifts[:_SHOWN]:
-        say(harmless(app.hidden(f"    {_told(drift)}")))
+    for difference in model.differences[:_SHOWN]:
+        say(escape_control(app.hidden(f"    {_told(difference)}")))
     if model.drift > _SHOWN:
         say(f"    and {model.drift - _SHOWN:,} more (--json lists them)")
     if model.failed:
-        say(harmless(app.hidden(f"    not compared to the end: {model.failed}")))
+        say(escape_control(app.hidden(f"    not compared to the end: {model.failed}")))
 
 
-def _told(drift: Drift) -> str:
-    pairs = [f"{name}: here {_short(here)}, there {_short(there)}" for name, (here, there) in drift.fields.items()]
-    after = "; ".join(filter(None, (*pairs, drift.note)))
-    repaired = f" -> {drift.repaired}" if drift.repaired else ""
-    return f"{drift.kind}  {drift.key}{'  ' if after else ''}{after}{repaired}"
+def _told(difference: RecordDifference) -> str:
+    pairs = [f"{name}: here {_short(here)}, there {_short(there)}" for name, (here, there) in difference.fields.items()]
+    after = "; ".join(filter(None, (*pairs, difference.note)))
+    repaired = f" -> {difference.repaired}" if difference.repaired else ""
+    return f"{difference.kind}  {difference.key}{'  ' if after else ''}{after}{repaired}"
 
 
 def _short(value: Any) -> str:

@@ -13,17 +13,17 @@ _STEERING = re.compile(
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def harmless(text: str) -> str:
+def escape_control(text: str) -> str:
     """``text`` on one line, with every character that could steer a terminal written as an escape."""
     return text if text.isascii() and text.isprintable() else _STEERING.sub(_escape, text)
 
 
-def harmless_lines(text: str) -> str:
+def escape_control_lines(text: str) -> str:
     """The same for text of several lines: a traceback, a record of the log."""
-    return "\n".join(map(harmless, text.split("\n")))
+    return "\n".join(map(escape_control, text.split("\n")))
 
 
-def harmless_json(text: str) -> str:
+def escape_control_json(text: str) -> str:
     """JSON ``text`` with the same characters as JSON escapes, its own line ends apart: the same document to a parser."""
     return "\n".join(_STEERING.sub(_json_escape, line) for line in text.split("\n"))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from syncer.cli.context import on_terminal
-from syncer.cli.output.escape import harmless, harmless_json
+from syncer.cli.output.escape import escape_control, escape_control_json
 from syncer.cli.output.text import say
 
 Rows = Iterable[tuple[Any, ...]]
@@ -47,7 +47,7 @@ def _object(columns: Sequence[str], row: tuple[Any, ...]) -> str:
     import json
 
     values = dict(zip(columns, map(_json_value, row), strict=True))
-    return harmless_json(json.dumps(values, ensure_ascii=False, allow_nan=False))
+    return escape_control_json(json.dumps(values, ensure_ascii=False, allow_nan=False))
 
 
 def _json_value(value: Any) -> Any:
@@ -66,7 +66,7 @@ def _separated(columns: Sequence[str], rows: Rows, separator: str, *, raw: bool)
     writer = csv.writer(_Lines(), delimiter=separator, lineterminator="\r\n")
     shown: Callable[[Any], Any] = _same if raw else defused
     if on_terminal():
-        writer.writerow([harmless(shown(name)) for name in columns])
+        writer.writerow([escape_control(shown(name)) for name in columns])
         writer.writerows([_on_terminal(shown(_text(value))) for value in row] for row in rows)
     else:
         writer.writerow([shown(name) for name in columns])
@@ -85,7 +85,7 @@ def _text(value: Any) -> Any:
 
 
 def _on_terminal(value: Any) -> Any:
-    return harmless(value) if isinstance(value, str) else value
+    return escape_control(value) if isinstance(value, str) else value
 
 
 def _same(value: Any) -> Any:

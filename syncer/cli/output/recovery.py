@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from syncer.cli.context import App
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import say, say_json
 from syncer.errors import DatabaseError
 from syncer.store import hints
@@ -36,16 +36,16 @@ def say_restored(app: App, done: Restored) -> None:
         say_json(_restored(done, found, unread))
         return
     if done.taken_back:
-        say(f"the interrupted restore is undone, and the old file is back: {harmless(str(done.path))}")
+        say(f"the interrupted restore is undone, and the old file is back: {escape_control(str(done.path))}")
         return
-    say(f"restored {harmless(str(done.path))} from {harmless(str(done.backup))}")
+    say(f"restored {escape_control(str(done.path))} from {escape_control(str(done.backup))}")
     for number, name in enumerate(done.set_aside):
-        say(f"{'the old file' if number == 0 else 'and its log'} is kept: {harmless(str(name))}")
+        say(f"{'the old file' if number == 0 else 'and its log'} is kept: {escape_control(str(name))}")
     if found is not None and done.previous is not None:
         _say_beyond(found, hints.recover(done.previous))
     elif unread is not None and done.previous is not None:
-        say(f"the old file cannot be compared: {harmless(app.hidden(unread))}")
-        say(f"  -> to bring what it still holds: {harmless(hints.recover(done.previous))}")
+        say(f"the old file cannot be compared: {escape_control(app.hidden(unread))}")
+        say(f"  -> to bring what it still holds: {escape_control(hints.recover(done.previous))}")
     if done.needs_upgrade:
         say("  -> the backup has an older schema; run: syncer db upgrade")
 
@@ -56,34 +56,35 @@ def say_recovered(app: App, done: Recovered) -> None:
     if app.json:
         say_json(done.as_dict())
         return
-    say(f"made {harmless(str(done.path))}, beginning with {harmless(str(done.began_with))}")
+    say(f"made {escape_control(str(done.path))}, beginning with {escape_control(str(done.began_with))}")
     if done.without_log:
         say("the log beside the old file belongs to another file and was left out")
-        say(f"  -> with the file that it belongs to: {harmless(hints.recover(done.source))} --log LOG")
+        say(f"  -> with the file that it belongs to: {escape_control(hints.recover(done.source))} --log LOG")
     if done.began_with != done.source:
         _say_changes(
-            f"{len(done.carried.brought):,} changes brought from {harmless(str(done.source))}", done.carried.brought
+            f"{len(done.carried.brought):,} changes brought from {escape_control(str(done.source))}", done.carried.brought
         )
     _say_changes(f"{len(done.carried.held):,} changes not brought", done.carried.held)
     if done.carried.held:
         say("  -> they stay in the old file; after syncer sync and a pull, the same command may bring more of them")
     for table, n in done.skipped.items():
-        say(f"rows of {harmless(table)} that could not be read: {f'at most {n:,}' if n > 0 else 'how many is not known'}")
+        how_many = f"at most {n:,}" if n > 0 else "how many is not known"
+        say(f"rows of {escape_control(table)} that could not be read: {how_many}")
     if done.lost:
         say(f"{done.lost:,} accepted changes were not found; the ledger counts them as lost")
-    say(f"  -> to use the new file: {harmless(hints.restore(done.path))}")
+    say(f"  -> to use the new file: {escape_control(hints.restore(done.path))}")
 
 
 def _say_beyond(found: Beyond, command: str) -> None:
     for outcome, n in found.left.items():
         say(f"{n:,} changes {_LEFT.get(outcome, outcome)}")
         for example in found.examples[outcome]:
-            say(f"  {harmless(example)}")
+            say(f"  {escape_control(example)}")
     if found.again:
         say(f"{found.again:,} of these are pending in the restored file, and go out again under the same keys")
     if found.pending:
         _say_changes(f"{len(found.pending):,} changes are pending in the old file only, and are nowhere else", found.pending)
-        say(f"  -> to bring them into a new file: {harmless(command)}")
+        say(f"  -> to bring them into a new file: {escape_control(command)}")
 
 
 def _say_changes(head: str, changes: Sequence[Brought | Held]) -> None:
@@ -92,7 +93,7 @@ def _say_changes(head: str, changes: Sequence[Brought | Held]) -> None:
     say(head)
     for each in changes[:SHOWN]:
         why = f": {each.why}" if isinstance(each, Held) else ""
-        say(f"  {each.seq}: {harmless(f'{each.op} of {each.remote} {each.model} {each.key}{why}')}")
+        say(f"  {each.seq}: {escape_control(f'{each.op} of {each.remote} {each.model} {each.key}{why}')}")
     if len(changes) > SHOWN:
         say(f"  and {len(changes) - SHOWN:,} more")
 

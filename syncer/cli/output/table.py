@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from syncer.cli.context import on_terminal
-from syncer.cli.output.escape import harmless
+from syncer.cli.output.escape import escape_control
 from syncer.cli.output.text import say, styled
 
 _GAP = "  "
@@ -17,7 +17,7 @@ _NO_TERMINAL = 100
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, null: str = _NULL) -> None:
     """Rows below their column names; one field a line where the terminal is too narrow for a table."""
-    names = [harmless(name) for name in columns]
+    names = [escape_control(name) for name in columns]
     cells = [[cell(value, null) for value in row] for row in rows]
     widths = [max(map(shown_width, column)) for column in zip(names, *cells, strict=True)]
     room = _terminal_width() if on_terminal() else None
@@ -39,7 +39,7 @@ def cell(value: Any, null: str = "") -> str:
         return null
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
-    return harmless(value if isinstance(value, str) else str(value))
+    return escape_control(value if isinstance(value, str) else str(value))
 
 
 def shown_width(text: str) -> int:
@@ -61,7 +61,7 @@ def cut(text: str, width: int) -> str:
     return kept + "…"
 
 
-def beside(columns: Sequence[Sequence[str]], styles: Sequence[str], *, longest: int | None = None) -> list[str]:
+def side_by_side(columns: Sequence[Sequence[str]], styles: Sequence[str], *, longest: int | None = None) -> list[str]:
     """Texts of several lines side by side in equal columns as wide as the terminal allows, each column in its style.
 
     Long lines go on below; after ``longest`` lines an ellipsis stands for the rest.

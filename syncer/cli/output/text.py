@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from syncer.cli.context import on_terminal
-from syncer.cli.output.escape import harmless, harmless_json
+from syncer.cli.output.escape import escape_control, escape_control_json
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "yellow": "33", "green": "32", "cyan": "36"}
@@ -27,14 +27,14 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """A line that is not result."""
-    sys.stderr.write(f"{harmless(text)}\n")
+    sys.stderr.write(f"{escape_control(text)}\n")
 
 
 def say_json(value: Any) -> None:
     """A result as JSON: over several lines on a terminal, else on one."""
     import json
 
-    say(harmless_json(json.dumps(value, ensure_ascii=False, indent=2 if on_terminal() else None)))
+    say(escape_control_json(json.dumps(value, ensure_ascii=False, indent=2 if on_terminal() else None)))
 
 
 def styled(text: str, style: str, *, stream: Any = None) -> str:
@@ -83,4 +83,4 @@ def fields(pairs: list[tuple[str, str]], *, indent: str = "  ") -> None:
     shown = [(name, value) for name, value in pairs if value]
     widest = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
-        say(f"{indent}{name.ljust(widest)}  {harmless(value)}")
+        say(f"{indent}{name.ljust(widest)}  {escape_control(value)}")

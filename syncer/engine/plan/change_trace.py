@@ -43,7 +43,7 @@ def unwatch(tx: Transaction, models: Iterable[Model]) -> list[tuple[str, str]]:
     return found
 
 
-def disputed(tx: Transaction, after: int) -> list[tuple[str, str, str | None, str | None, str | None]]:
+def conflicts_since(tx: Transaction, after: int) -> list[tuple[str, str, str | None, str | None, str | None]]:
     """Open conflicts behind number ``after``: (model, key, field or None, ours, theirs), values as JSON."""
     return [(model, key, field, ours, theirs) for model, key, field, ours, theirs in tx.all(_DISPUTED, {"after": after})]
 

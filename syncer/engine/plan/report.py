@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class WouldSend:
     """One change that would be sent.
 
     ``seq``: its number in the outbox, None for one that only the sync itself would add. ``key``: the record's key here.
@@ -24,7 +24,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Staying:
+class WouldStay:
     """One change that would still wait afterwards, and why. ``because``: a code, as ``explain`` gives it."""
 
     seq: int | None
@@ -40,7 +40,7 @@ class Staying:
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
+class WouldChange:
     """One row that a pull would touch. ``kind``: added, changed, removed or conflict (then ours and theirs by field)."""
 
     model: str
@@ -58,9 +58,9 @@ class RemotePlan:
 
     remote: str
     missing: tuple[str, ...] = ()
-    sends: list[Planned] = field(default_factory=list)
-    stays: list[Staying] = field(default_factory=list)
-    arriving: list[Arriving] = field(default_factory=list)
+    sends: list[WouldSend] = field(default_factory=list)
+    stays: list[WouldStay] = field(default_factory=list)
+    arriving: list[WouldChange] = field(default_factory=list)
     pulled: dict[str, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     stopped: str | None = None
@@ -84,7 +84,7 @@ class Plan:
         return 4 if any(part.stopped for part in self.remotes.values()) else 0
 
     @property
-    def changes(self) -> list[Planned]:
+    def changes(self) -> list[WouldSend]:
         """All that would be sent, in order."""
         return [planned for part in self.remotes.values() for planned in part.sends]
 

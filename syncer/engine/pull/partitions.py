@@ -1,4 +1,4 @@
-"""In which parts a model is asked for, under what is selected, and by which parents."""
+"""In which partitions a model is asked for, under what is selected, and by which parents."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
-from syncer.engine.pull import checkpoint
-from syncer.engine.pull.checkpoint import OVERLAP_S, Part
+from syncer.engine.pull import checkpoint as checkpoints
+from syncer.engine.pull.checkpoint import OVERLAP_S, Partition
 from syncer.engine.pull.selection import Selection, chosen_fields
 from syncer.records import rows
 from syncer.remote import Remote
 from syncer.schema.model import Model
-from syncer.schema.pull import ByKey, Each, Listing, Pull, Scan, Since
+from syncer.schema.pull import BySetting, FullList, FullScan, Incremental, PerParent, Pull
 from syncer.store.database import Database, Transaction
 from syncer.suggest import near
 
 _KEYS_A_READ = 500
 
 
-class Parts:
-    """The parts of every model of a remote, found in what the local file knows when they are asked for."""
+class Partitions:
+    """The partitions of every model of a remote, found in what the local file knows when they are asked for."""
 
     def __init__(self, database: Database, remote: Remote, selection: Selection) -> None:
         self._database = database
         self._models = remote.models
         self._remote = remote.name
         self._selection = selection
-        self._settings = remote.partitions()
-        self._place = place_of(remote)
+        self._settings = remote.pull_sources()
+        self._endpoint = endpoint_of(remote)
         self._keys: dict[str, frozenset[str]] = {}
 
     def walked_before(self, tx: Transaction) -> bool:
-        """Whether a part of any model was ever walked to its end at the present address."""
-        return checkpoint.completed(tx, self._remote, self._place)
+        """Whether a partition of any model was ever walked to its end at the present address."""
+        return checkpoints.completed(tx, self._remote, self._endpoint)
 
     def plan(self, model: Model) -> Pull:
         """How the model is pulled: by the index that shows no more than what is selected, where there is one."""
         plan = model.pull
-        if isinstance(plan, Since):
+        if isinstance(plan, Incremental):
             known = {index.fields for index in model.indexes}
             for name, target in chosen_fields(model, self._models, self._selection):
                 index = (name, *plan.index[1:])
@@ -46,41 +46,41 @@ class Parts:
                     return replace(plan, parent=target.name, index=index)
         return plan
 
-    def of(self, model: Model) -> Iterator[Part]:
-        """The parts of a model that is walked part by part, each with a mark of its own."""
+    def of(self, model: Model) -> Iterator[Partition]:
+        """The partitions of a model that is walked partition by partition, each with a checkpoint of its own."""
         plan = self.plan(model)
-        if isinstance(plan, Since):
+        if isinstance(plan, Incremental):
             for parent in self.parents(plan.parent):
-                yield self._part(model, plan, plan.index[0], parent, plan.cursor, plan.overlap_s)
-        elif isinstance(plan, Each) and plan.changed:
+                yield self._partition(model, plan, plan.index[0], parent, plan.cursor, plan.overlap_s)
+        elif isinstance(plan, PerParent) and plan.changed:
             for parent in self.parents(plan.parent):
-                yield self._part(model, plan, plan.index[0], parent)
-        elif isinstance(plan, ByKey):
+                yield self._partition(model, plan, plan.index[0], parent)
+        elif isinstance(plan, BySetting):
             for value in self._selection.names(model) or self._settings.get(plan.setting, ()):
-                yield self._part(model, plan, plan.field, value)
-        elif isinstance(plan, Scan):
-            yield self._part(model, plan, None, None)
+                yield self._partition(model, plan, plan.field, value)
+        elif isinstance(plan, FullScan):
+            yield self._partition(model, plan, None, None)
 
-    def listing(self, model: Model, plan: Listing) -> Iterator[Part]:
+    def full_lists(self, model: Model, plan: FullList) -> Iterator[Partition]:
         """The lists of a model that is pulled so."""
         values = self._settings.get(plan.setting or "", ())
         if plan.setting is None:
             values = self._database.read(lambda tx: rows.distinct(tx, model, plan.field or ""))
         since = self._selection.since if plan.newest_first else None
         for value in values:
-            scope = checkpoint.scope_named(f"list {value}", self._place, f"since {since}" if since else "")
-            yield Part(model, model, scope, plan.field, value, since=since)
+            scope = checkpoints.scope_named(f"list {value}", self._endpoint, f"since {since}" if since else "")
+            yield Partition(model, model, scope, plan.field, value, since=since)
 
-    def children(self, model: Model, plan: Each, parent: str) -> Part:
-        """The records under one parent, where the mark is of all parents together."""
-        return replace(self._part(model, plan, plan.index[0], parent), scope=self.each_scope(plan))
+    def children(self, model: Model, plan: PerParent, parent: str) -> Partition:
+        """The records under one parent, where the checkpoint is of all parents together."""
+        return replace(self._partition(model, plan, plan.index[0], parent), scope=self.each_scope(plan))
 
-    def each_scope(self, plan: Each) -> str:
-        """The scope of the mark that all parents share."""
+    def each_scope(self, plan: PerParent) -> str:
+        """The scope of the checkpoint that all parents share."""
         chosen = (f"{entry}={','.join(sorted(names))}" for entry, names in sorted(self._selection.chosen.items()))
-        return checkpoint.scope_named(f"each {plan.parent}", self._place, *chosen)
+        return checkpoints.scope_named(f"each {plan.parent}", self._endpoint, *chosen)
 
-    def _part(
+    def _partition(
         self,
         model: Model,
         plan: Pull,
@@ -88,7 +88,7 @@ class Parts:
         value: str | None,
         cursor: str | None = None,
         overlap_s: float = OVERLAP_S,
-    ) -> Part:
+    ) -> Partition:
         only = {
             name: self._chosen(target)
             for name, target in chosen_fields(model, self._models, self._selection)
@@ -96,12 +96,12 @@ class Parts:
         }
         since = self._selection.since if cursor is not None else None
         filters = [f"{name} in {','.join(sorted(keys))}" for name, keys in only.items()]
-        scope = checkpoint.scope_named(
-            "all" if field is None else f"{field}={value}", self._place, f"since {since}" if since else "", *filters
+        scope = checkpoints.scope_named(
+            "all" if field is None else f"{field}={value}", self._endpoint, f"since {since}" if since else "", *filters
         )
-        changed = isinstance(plan, Each) and plan.changed
+        changed = isinstance(plan, PerParent) and plan.changed
         asked = model if plan == model.pull else _asked(model, plan)
-        return Part(model, asked, scope, field, value, cursor, overlap_s, changed, since, only)
+        return Partition(model, asked, scope, field, value, cursor, overlap_s, changed, since, only)
 
     def parents(self, name: str) -> Iterator[str]:
         """Keys of the parent model's rows that are selected, in order, a few at a time."""
@@ -140,11 +140,11 @@ class Parts:
 
     def _looked_up(self, tx: Transaction, model: Model) -> frozenset[str]:
         found: set[str] = set()
-        fields = model.chosen.names if model.chosen else ()
+        fields = model.selector.names if model.selector else ()
         for name in self._selection.names(model):
             keys = [key for field in fields for key in rows.keys_where(tx, model, field, name)]
             if not keys:
-                entry = model.chosen.entry if model.chosen else ""
+                entry = model.selector.entry if model.selector else ""
                 known = dict.fromkeys(text for field in fields for text in rows.distinct(tx, model, field))
                 fetch = f"fetch them first: syncer pull {model.remote} --model {model.name}"
                 hint = near(name, known) or (f"known are: {_some(known)}" if known else fetch)
@@ -153,9 +153,9 @@ class Parts:
         return frozenset(found)
 
 
-def place_of(remote: Remote) -> str | None:
-    """The address of a remote, without which marks say nothing."""
-    return next(iter(remote.partitions().get("place", ())), None)
+def endpoint_of(remote: Remote) -> str | None:
+    """The address of a remote, without which checkpoints say nothing."""
+    return next(iter(remote.pull_sources().get("place", ())), None)
 
 
 def _some(names: Iterable[str]) -> str:
@@ -163,10 +163,10 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(listed[:10]) + (" ..." if len(listed) > 10 else "")
 
 
-def watching(models: Mapping[str, Model], parent: Model) -> Iterator[tuple[Model, Each]]:
+def watching(models: Mapping[str, Model], parent: Model) -> Iterator[tuple[Model, PerParent]]:
     """The models that are asked for by live records of ``parent`` only, with their plans."""
     for model in models.values():
-        if isinstance(model.pull, Each) and model.pull.parent == parent.name and model.pull.live is not None:
+        if isinstance(model.pull, PerParent) and model.pull.parent == parent.name and model.pull.live is not None:
             yield model, model.pull
 
 

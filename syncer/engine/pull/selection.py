@@ -20,7 +20,7 @@ from typing import Any
 from syncer import clock
 from syncer.errors import SettingError, UsageError
 from syncer.schema.model import Model
-from syncer.schema.pull import Each, Listing, Since
+from syncer.schema.pull import FullList, Incremental, PerParent
 from syncer.suggest import near
 
 _LISTS = ("models", "exclude")
@@ -45,7 +45,7 @@ class Selection:
 
     def names(self, model: Model) -> tuple[str, ...]:
         """How the chosen records of ``model`` were called; empty when every one is wanted."""
-        return () if model.chosen is None else self.chosen.get(model.chosen.entry, ())
+        return () if model.selector is None else self.chosen.get(model.selector.entry, ())
 
     def wrong(self, entry: str, what: str, hint: str | None) -> UsageError:
         """The error for an entry that cannot be worked with, naming where it stands."""
@@ -121,14 +121,16 @@ def entries_of(select: Mapping[str, Sequence[str] | str]) -> dict[str, Sequence[
 
 def entries(models: Mapping[str, Model]) -> tuple[str, ...]:
     """By what the pulls of a remote may be narrowed."""
-    chosen = [model.chosen.entry for model in models.values() if model.chosen]
-    timed = any(isinstance(m.pull, Since) or (isinstance(m.pull, Listing) and m.pull.newest_first) for m in models.values())
+    chosen = [model.selector.entry for model in models.values() if model.selector]
+    timed = any(
+        isinstance(m.pull, Incremental) or (isinstance(m.pull, FullList) and m.pull.newest_first) for m in models.values()
+    )
     return (*_LISTS, *chosen, *(("since",) if timed else ()))
 
 
 def parent_of(model: Model) -> str | None:
     """The model by whose records this one is asked for."""
-    return model.pull.parent if isinstance(model.pull, Each | Since) else None
+    return model.pull.parent if isinstance(model.pull, PerParent | Incremental) else None
 
 
 def chosen_fields(model: Model, models: Mapping[str, Model], selection: Selection) -> Iterator[tuple[str, Model]]:

@@ -20,17 +20,17 @@ import sqlalchemy as sa
 
 from syncer import failpoints
 from syncer.engine.lease import Lease
-from syncer.engine.pull.checkpoint import Part
+from syncer.engine.pull.checkpoint import Partition
 from syncer.engine.reconcile import apply as reconcile_apply
 from syncer.engine.reconcile import diverged
 from syncer.engine.report import Pulled, RemoteReport
-from syncer.engine.retry import Asking
-from syncer.merge.rules import Preferences
+from syncer.engine.retry import RetryingConnection
+from syncer.merge.rules import MergeRules
 from syncer.outbox import ledger, queue
 from syncer.records import bases, events, rows
 from syncer.remote import Op, Page, Row, State
 from syncer.schema.model import Model, snake
-from syncer.schema.pull import Each, Since
+from syncer.schema.pull import Incremental, PerParent
 from syncer.store.database import Database, Statement, Transaction
 from syncer.store.schema import OUTBOX
 
@@ -43,56 +43,56 @@ _PART = 5
 class Sweep:
     """The search for deletions of one pull. ``allowed``: also when they are many. ``began``: when the pull did.
 
-    ``known_place``: an earlier pull has come to an end at this address. What is here may be of another one otherwise.
+    ``known_endpoint``: an earlier pull has come to an end at this address. What is here may be of another one otherwise.
     """
 
     database: Database
     lease: Lease
     models: Mapping[str, Model]
     report: RemoteReport
-    rules: Preferences
+    rules: MergeRules
     allowed: bool
     began: str
-    known_place: bool
+    known_endpoint: bool
     begun: bool = False
     """Whether the scan that is under way has shown anything yet."""
 
-    def covers(self, model: Model) -> bool:
+    def applies_to(self, model: Model) -> bool:
         """Whether rows of the model that a scan does not show are suspect: where the remote can delete, and is known."""
-        return self.known_place and Op.DELETE in model.ops
+        return self.known_endpoint and Op.DELETE in model.ops
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """A scan begins: what an earlier one saw counts for nothing."""
         self.begun = False
 
-    def saw(self, tx: Transaction, part: Part, page: Page) -> None:
+    def seen(self, tx: Transaction, partition: Partition, page: Page) -> None:
         """The scan showed these records."""
         if not self.begun:
-            begin(tx)
+            clear_seen(tx)
             self.begun = True
-        saw(tx, part.model, page.rows)
+        add_seen(tx, partition.model, page.rows)
 
-    def ended(self, tx: Transaction, part: Part) -> int:
-        """A part was walked whole: note what was not in it. How many records were."""
-        where = {} if part.field is None or part.value is None else {part.field: part.value}
-        within = {name: sorted(values) for name, values in part.only.items()}
-        bound = (part.cursor, part.since) if part.cursor is not None and part.since is not None else None
-        plan = part.asked.pull
-        listed_by = plan.index[1:] if isinstance(plan, Each | Since) else ()
-        return part_ended(tx, part.model, where, within, bound, listed_by)
+    def partition_done(self, tx: Transaction, partition: Partition) -> int:
+        """A partition was walked whole: note what was not in it. How many records were."""
+        where = {} if partition.field is None or partition.value is None else {partition.field: partition.value}
+        within = {name: sorted(values) for name, values in partition.only.items()}
+        bound = (partition.cursor, partition.since) if partition.cursor is not None and partition.since is not None else None
+        plan = partition.asked.pull
+        listed_by = plan.index[1:] if isinstance(plan, PerParent | Incremental) else ()
+        return partition_ended(tx, partition.model, where, within, bound, listed_by)
 
     def suspect(self, model: Model, keys: Sequence[str]) -> None:
         """Rows that were asked for by key in vain are as good as unseen."""
-        self.begin()
+        self.start()
         with self.database.transaction() as tx:
             self.lease.renew(tx)
-            begin(tx)
+            clear_seen(tx)
             self.begun = True
             waiting = queue.waiting_ops(tx, model, keys)
             sent = [key for key in keys if Op.CREATE not in waiting.get(key, ())]
             suspect(tx, model, sent, set(waiting))
 
-    def settle(self, line: Asking, model: Model, seen: int, counts: Pulled) -> None:
+    def remove_gone(self, connection: RetryingConnection, model: Model, seen: int, counts: Pulled) -> None:
         """Ask for the suspects of a scan that showed ``seen`` records, and remove what is gone. Raises: RemoteError."""
         if not self.begun:
             return
@@ -107,9 +107,9 @@ class Sweep:
             )
             return
         most = None if self.allowed else max(_FEW, (seen + suspects) // _PART)
-        if self._confirmed(line, model, most, counts):
+        if self._confirmed(connection, model, most, counts):
             failpoints.reached("sweep-checked")
-            self._remove(line, model, counts)
+            self._remove(connection, model, counts)
             return
         self.report.deletions_not_checked += 1
         self.report.notes.append(
@@ -120,7 +120,7 @@ class Sweep:
     def _command(self, model: Model) -> str:
         return f"syncer pull {model.remote} --model {model.name} --full --allow-mass-delete"
 
-    def _confirmed(self, line: Asking, model: Model, most: int | None, counts: Pulled) -> bool:
+    def _confirmed(self, connection: RetryingConnection, model: Model, most: int | None, counts: Pulled) -> bool:
         """Ask for every suspect by key; what is there is suspect no more. False when more than ``most`` are gone."""
         gone, after = 0, None
         while True:
@@ -130,7 +130,7 @@ class Sweep:
                 known = self._known(tx, model, keys)
             if not keys:
                 return True
-            found = line.fetch(model, known) if known else {}
+            found = connection.fetch(model, known) if known else {}
             there = {key: row for key, row in found.items() if row is not None}
             with self.database.transaction() as tx:
                 self.lease.renew(tx)
@@ -153,7 +153,7 @@ class Sweep:
         counts.changed += stored.changed
         counts.local_edits_kept += stored.held
 
-    def _remove(self, line: Asking, model: Model, counts: Pulled) -> None:
+    def _remove(self, connection: RetryingConnection, model: Model, counts: Pulled) -> None:
         """Remove what is left of the suspects, and after them what was under them."""
         after = None
         while True:
@@ -163,7 +163,7 @@ class Sweep:
                 removed = self._gone(tx, model, keys, counts)
             if not keys:
                 return
-            self._children(line, model, removed)
+            self._children(connection, model, removed)
             after = keys[-1]
 
     def _gone(self, tx: Transaction, model: Model, keys: Sequence[str], counts: Pulled) -> list[str]:
@@ -177,28 +177,28 @@ class Sweep:
             changes = queue.of_record(tx, model, key)
             # What may be applied already, or waits for a person, is left to its own way.
             if all(c.edits and c.state is State.PENDING for c in changes) and bases.get(tx, model, key) is not None:
-                diverged.gone_there(tx, changes, self.rules)
+                diverged.remotely_deleted(tx, changes, self.rules)
         return removed
 
-    def _children(self, line: Asking, model: Model, removed: Iterable[str]) -> None:
+    def _children(self, connection: RetryingConnection, model: Model, removed: Iterable[str]) -> None:
         """What was listed under records that are gone is listed no more: ask for it by key."""
         for child in self.models.values():
             plan = child.pull
-            if not isinstance(plan, Each) or plan.parent != model.name or not self.covers(child):
+            if not isinstance(plan, PerParent) or plan.parent != model.name or not self.applies_to(child):
                 continue
             counts = self.report.pulled.setdefault(child.name, Pulled())
             for parent in removed:
                 keys = self.database.read(lambda tx, c=child, f=plan.index[0], p=parent: rows.keys_where(tx, c, f, p))  # type: ignore[misc]
                 for start in range(0, len(keys), _KEYS_A_CHECK):
-                    self._orphans(line, child, keys[start : start + _KEYS_A_CHECK], counts)
+                    self._orphans(connection, child, keys[start : start + _KEYS_A_CHECK], counts)
 
-    def _orphans(self, line: Asking, model: Model, keys: Sequence[str], counts: Pulled) -> None:
+    def _orphans(self, connection: RetryingConnection, model: Model, keys: Sequence[str], counts: Pulled) -> None:
         known = self.database.read(lambda tx: self._known(tx, model, keys))
-        found = line.fetch(model, known) if known else {}
+        found = connection.fetch(model, known) if known else {}
         with self.database.transaction() as tx:
             self.lease.renew(tx)
             removed = self._gone(tx, model, [key for key in known if found.get(key) is None], counts)
-        self._children(line, model, removed)
+        self._children(connection, model, removed)
 
 
 _MAKE = (
@@ -229,19 +229,19 @@ _THERE = Statement(_UNSEEN.delete().where(_UNSEEN.c.one == sa.bindparam("k1"), _
 _WHY = "the remote has it no more"
 
 
-def begin(tx: Transaction) -> None:
+def clear_seen(tx: Transaction) -> None:
     """Nothing is seen, nothing suspected."""
     for statement in (*_MAKE, *_CLEAR):
         tx.script(statement)
 
 
-def saw(tx: Transaction, model: Model, page: Sequence[Sequence[Any]]) -> None:
+def add_seen(tx: Transaction, model: Model, page: Sequence[Sequence[Any]]) -> None:
     """The remote has these records (stored tuples)."""
     at = [rows.sql(model).names.index(name) for name in model.key]
     tx.many(_SAW, [_pair([values[n] for n in at]) for values in page])
 
 
-def part_ended(
+def partition_ended(
     tx: Transaction,
     model: Model,
     where: Mapping[str, str],
@@ -249,9 +249,9 @@ def part_ended(
     since: tuple[str, str] | None = None,
     listed_by: tuple[str, ...] = (),
 ) -> int:
-    """Every record of a part was seen: suspect the rows that were not, and count those that were.
+    """Every record of a partition was seen: suspect the rows that were not, and count those that were.
 
-    ``where`` and ``within``: the values of fields that rows of the part have. ``since``: (field, earliest time).
+    ``where`` and ``within``: the values of fields that rows of the partition have. ``since``: (field, earliest time).
     ``listed_by``: fields without which a record is in no list, so that its row is not suspect.
     """
     found = tx.one(_HOW_MANY_SEEN)

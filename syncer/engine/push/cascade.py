@@ -15,12 +15,12 @@ from random import Random
 
 from syncer import clock
 from syncer.engine.lease import Lease
-from syncer.engine.push.upsert import ILL, PATIENCE_S, Resolved, put_off
-from syncer.engine.retry import Asking
+from syncer.engine.push.upsert import ILL, PATIENCE_S, Prepared, put_off
+from syncer.engine.retry import RetryingConnection
 from syncer.errors import RemoteError, RemoteRefused, Unreachable
 from syncer.outbox import queue
 from syncer.records import bases, events, rows
-from syncer.remote import Ask, Change, Line, Op, Page, Remote, Row, State
+from syncer.remote import Change, Connection, Op, Page, PageRequest, Remote, Row, State
 from syncer.schema.model import Model
 from syncer.store.database import Database, Transaction
 
@@ -32,10 +32,10 @@ _TOLD = "{count:,} {model} records that were not known here are deleted with {re
 _UNTOLD = "the remote would not tell what else is to be deleted with it: "
 
 
-class Taking:
+class CascadeDeletes:
     """Asks what goes with deletes, for the length of one push.
 
-    ``asked``: numbers of the deletes whose parts are all known by now, which may go out.
+    ``asked``: numbers of the deletes whose children are all known by now, which may go out.
     """
 
     def __init__(
@@ -45,11 +45,13 @@ class Taking:
         self._remote = remote
         self._lease = lease
         self._random = random
-        self._models = [m for m in remote.models.values() if m.takes and (only is None or m.name in only)]
+        self._models = [m for m in remote.models.values() if m.cascades and (only is None or m.name in only)]
         self._ill = 0
         self.asked: set[int] = set()
 
-    def run(self, line: Callable[[], Line], now: str, total: Resolved, *, wait_s: float, most: int | None = None) -> None:
+    def run(
+        self, connect: Callable[[], Connection], now: str, total: Prepared, *, wait_s: float, most: int | None = None
+    ) -> None:
         """Ask for up to ``most`` of a model's deletes that are due at ``now``. ``total`` is told what came of it.
 
         Raises: RemoteError when the remote cannot be used; what was learned is stored.
@@ -58,24 +60,24 @@ class Taking:
         for model in self._models:  # parents first: what is added below is asked about in its turn
             waiting = self._database.read(lambda tx, m=model: queue.unsent_deletes(tx, m, now))  # type: ignore[misc]
             for seq in [seq for seq in waiting if seq not in self.asked][:most]:
-                self._ask(Asking(line(), self._random, patience_s=min(wait_s, PATIENCE_S)), seq, total)
+                self._ask(RetryingConnection(connect(), self._random, patience_s=min(wait_s, PATIENCE_S)), seq, total)
 
-    def _ask(self, line: Asking, seq: int, total: Resolved) -> None:
+    def _ask(self, connection: RetryingConnection, seq: int, total: Prepared) -> None:
         change, base = self._database.read(lambda tx: self._found(tx, seq))
         if change is None:
             return
         if base is None:  # it never was on the remote, so nothing is under it there
             self.asked.add(seq)
             return
-        before = total.taken
+        before = total.cascaded
         try:
-            complete = all(self._look(line, change, base, *part, total) for part in change.model.takes)
+            complete = all(self._look(connection, change, base, *part, total) for part in change.model.cascades)
         except (RemoteRefused, Unreachable) as exc:
             self._raise_for_all(exc)
             self._put_off(change, exc, total)
             return
         finally:
-            self._tell(change, total, total.taken - before)
+            self._tell(change, total, total.cascaded - before)
         self._ill = 0
         if complete:
             self.asked.add(seq)
@@ -84,23 +86,25 @@ class Taking:
         change = queue.by_seq(tx, seq, {self._remote.name: self._remote.models})
         return change, bases.get(tx, change.model, change.key) if change else None
 
-    def _look(self, line: Asking, change: Change, base: Row, name: str, field: str, total: Resolved) -> bool:
+    def _look(
+        self, connection: RetryingConnection, change: Change, base: Row, name: str, field: str, total: Prepared
+    ) -> bool:
         """Whether the delete still waits when all records of one kind were looked at, a page and a transaction at a time."""
         child = self._remote.models[name]
-        for page in self._pages(line, Ask(child, change.key, limit=self._remote.limits.page, parent=base)):
+        for page in self._pages(connection, PageRequest(child, change.key, limit=self._remote.limits.page, parent=base)):
             total.requests += 1
             total.notes += page.notes
             with self._database.transaction() as tx:
                 self._lease.renew(tx)
                 if not self._waits(tx, change):
                     return False
-                total.taken += self._take(tx, change, child, field, page)
+                total.cascaded += self._take(tx, change, child, field, page)
         return True
 
-    def _pages(self, line: Asking, ask: Ask) -> Iterator[Page]:
+    def _pages(self, connection: RetryingConnection, request: PageRequest) -> Iterator[Page]:
         token: str | None = ""
         while token is not None:
-            page = line.page(replace(ask, token=token or None))
+            page = connection.page(replace(request, token=token or None))
             yield page
             token = page.token
 
@@ -126,8 +130,8 @@ class Taking:
         for key in taken:
             bases.put(tx, child, key, found[key])
             rows.remove(tx, child, key)
-            seq = queue.append(tx, child, key, Op.DELETE, now)
-            queue.settle(tx, seq, State.PENDING, code=CASCADED, reason=why)
+            seq = queue.enqueue(tx, child, key, Op.DELETE, now)
+            queue.set_state(tx, seq, State.PENDING, code=CASCADED, reason=why)
         events.note(tx, child, CASCADED, [(key, None, why) for key in taken])
         return len(taken)
 
@@ -138,13 +142,13 @@ class Taking:
             if not exc.connected or exc.retry_after_s is not None or self._ill >= ILL:
                 raise exc
 
-    def _put_off(self, change: Change, error: RemoteError, total: Resolved) -> None:
+    def _put_off(self, change: Change, error: RemoteError, total: Prepared) -> None:
         with self._database.transaction() as tx:
             self._lease.renew(tx)
             if self._waits(tx, change):
                 put_off(tx, change, error, _UNTOLD, self._random, total)
 
-    def _tell(self, change: Change, total: Resolved, count: int) -> None:
+    def _tell(self, change: Change, total: Prepared, count: int) -> None:
         if count:
-            models = " and ".join(name for name, _ in change.model.takes)
+            models = " and ".join(name for name, _ in change.model.cascades)
             total.notes.append(_TOLD.format(count=count, model=models, record=change.record))

@@ -1,4 +1,4 @@
-"""Choosing the next batch: due, first of its record, parents acked; frozen with its key before anything is sent."""
+"""Choosing the next batch: due, first of its record, parents acked; serialized with its key before anything is sent."""
 
 from __future__ import annotations
 
@@ -49,19 +49,21 @@ def claim(
     """Claim up to ``most`` changes behind number ``after`` in one transaction, attempt, key and body hash included.
 
     ``resolved``: the numbers of the upserts that may go out as creates; None where the remote cannot be asked who owns them.
-    ``asked``: those of the deletes whose parts are known by now; None where nobody asks for parts.
+    ``asked``: those of the deletes whose children are known by now; None where nobody asks for children.
     """
     with database.transaction() as tx:
         lease.renew(tx)
         due = queue.claimable(tx, remote.name, remote.models, after=after, now=now, most=most, only=only)
-        if id_remap.mended(tx, remote.models, due):  # keys may have changed with it
+        if id_remap.repaired(tx, remote.models, due):  # keys may have changed with it
             due = queue.claimable(tx, remote.name, remote.models, after=after, now=now, most=most, only=only)
         if not due:
             return Claimed((), None, 0)
         due = due[: _most_together(due[0].attempts, most)]
-        ready, seen = _within_bytes(_Freezer(tx, remote, resolved, asked).frozen(due), due[-1].seq, remote.limits.max_bytes)
+        ready, seen = _within_bytes(
+            _Serializer(tx, remote, resolved, asked).serialize(due), due[-1].seq, remote.limits.max_bytes
+        )
         attempts = [(c.seq, c.body or "", _hash(c.body or ""), c.idem_key) for c in ready if c is not None]
-        queue.sending(tx, attempts)
+        queue.mark_sending(tx, attempts)
     failpoints.reached("claimed")
     claimed = tuple(replace(c, attempts=c.attempts + 1) for c in ready if c is not None)
     return Claimed(claimed, seen, len(ready) - len(claimed))
@@ -90,7 +92,7 @@ def _within_bytes(ready: list[tuple[int, Change | None]], last_seen: int, max_by
     return kept, last_seen
 
 
-class _Freezer:
+class _Serializer:
     """Bodies for changes that have none yet; None for those that must wait for others, or for an answer about them."""
 
     def __init__(
@@ -101,7 +103,7 @@ class _Freezer:
         self._remote = remote
         self._resolved = resolved
 
-    def frozen(self, due: Sequence[Change]) -> list[tuple[int, Change | None]]:
+    def serialize(self, due: Sequence[Change]) -> list[tuple[int, Change | None]]:
         fresh = [c for c in due if c.body is None]
         found = self._rows(fresh)
         waiting = self._waiting_parents(fresh, found)
@@ -118,9 +120,9 @@ class _Freezer:
             elif change.op == Op.UPDATE and change.fields and change.model.absent.issuperset(change.fields):
                 self._keep(change)
             elif row is None and change.op != Op.DELETE:
-                queue.settle(self._tx, change.seq, State.REJECTED, code="row-missing", reason=_NO_ROW)
+                queue.set_state(self._tx, change.seq, State.REJECTED, code="row-missing", reason=_NO_ROW)
             else:
-                ready.append((change.seq, self._freeze(change, row, waiting)))
+                ready.append((change.seq, self._serialize(change, row, waiting)))
         return ready
 
     def _keep(self, change: Change) -> None:
@@ -128,16 +130,16 @@ class _Freezer:
         names = ", ".join(f"{change.model.name}.{name}" for name in change.fields)
         why = f"this deployment has no {names}; the value stays in the local file"
         next_attempt_at = clock.after(_LACKING_S)
-        queue.settle(
+        queue.set_state(
             self._tx, change.seq, change.state, next_attempt_at=next_attempt_at, code=FIELD_NOT_DEPLOYED, reason=why
         )
 
     def _unresolved(self, change: Change) -> bool:
-        upsert = change.fields and change.op == Op.CREATE and change.model.natural
+        upsert = change.fields and change.op == Op.CREATE and change.model.natural_keys
         return self._resolved is not None and bool(upsert) and change.seq not in self._resolved
 
     def _unasked(self, change: Change) -> bool:
-        takes = change.op == Op.DELETE and change.model.takes
+        takes = change.op == Op.DELETE and change.model.cascades
         return self._asked is not None and bool(takes) and change.seq not in self._asked
 
     def _pointed_at(self, due: Sequence[Change]) -> set[Record]:
@@ -180,7 +182,7 @@ class _Freezer:
             for key, ops in queue.waiting_ops(self._tx, self._remote.models[name], keys).items()
         }
 
-    def _freeze(self, change: Change, row: Row | None, waiting: Mapping[Record, set[str]]) -> Change | None:
+    def _serialize(self, change: Change, row: Row | None, waiting: Mapping[Record, set[str]]) -> Change | None:
         """The change with its body; None when it must wait for a parent, or for children."""
         if self._children_wait(change):
             return None
@@ -188,7 +190,7 @@ class _Freezer:
         later: list[str] = []
         for field in change.model.references if sent else ():
             target = (field.ref or "", sent[field.name]) if sent else ("", "")
-            if target == (change.model.name, change.key) or not waiting.get(target, set()).intersection(field.awaits):
+            if target == (change.model.name, change.key) or not waiting.get(target, set()).intersection(field.waits_for):
                 continue
             if change.op == Op.CREATE and field.back and sent:
                 later.append(field.name)
@@ -197,7 +199,7 @@ class _Freezer:
                 return None
         later += self._placeless(change, sent)
         base = bases.get(self._tx, change.model, change.key) if change.op != Op.CREATE else None
-        body = self._remote.frozen(change, sent, base)
+        body = self._remote.serialize(change, sent, base)
         if later and sent:
             self._set_later(change, sent, later)
         return replace(change, body=body)
@@ -225,10 +227,10 @@ class _Freezer:
 
         That is a back pointer whose target is not there yet, and what the deployment has no field for.
         """
-        earlier = queue.last(self._tx, change.model, change.key)
+        earlier = queue.tail(self._tx, change.model, change.key)
         behind = earlier if earlier is not None and earlier.seq != change.seq else None
         if behind is not None and (behind.op == Op.DELETE or behind.fields.issuperset(fields)):
-            return  # this change was frozen before, but never left
+            return  # this change was serialized before, but never left
         if change.op == Op.CREATE:
             bases.put(self._tx, change.model, change.key, sent)
-        queue.append(self._tx, change.model, change.key, Op.UPDATE, clock.stored_now(), fields=fields, earlier=behind)
+        queue.enqueue(self._tx, change.model, change.key, Op.UPDATE, clock.stored_now(), fields=fields, earlier=behind)

@@ -10,7 +10,7 @@ from syncer.schema.model import Model
 _MOST = 20
 
 
-class Sent:
+class AckedSample:
     """Some of the records that were pushed, each as likely as any other of its model; all are counted."""
 
     def __init__(self, random: Random) -> None:

@@ -11,13 +11,13 @@ from syncer import clock, ids
 from syncer.engine import id_remap
 from syncer.engine.reconcile import apply as reconcile_apply
 from syncer.engine.reconcile import diverged
-from syncer.engine.reconcile.rebase import send_anew
+from syncer.engine.reconcile.rebase import requeue
 from syncer.engine.retry import CAP_S, next_delay_s
-from syncer.merge.rules import Preferences
+from syncer.merge.rules import MergeRules
 from syncer.merge.three_way import differing
 from syncer.outbox import attempts, queue
 from syncer.records import bases, rows
-from syncer.remote import DESCRIBED_ANEW, NOT_DEPLOYED, Change, Halt, Op, Outcome, Receipt, Remote, Row, State
+from syncer.remote import DESCRIBED_ANEW, NOT_DEPLOYED, Change, Op, Receipt, ReceiptKind, Remote, Row, State, StopReason
 from syncer.schema import values
 from syncer.schema.model import Model, Origin
 from syncer.store.database import Transaction
@@ -26,7 +26,7 @@ _NEVER_LEFT = ("unreachable", "not-sent")
 
 
 @dataclass(slots=True)
-class Tally:
+class BatchOutcome:
     """How a batch ended."""
 
     acked: int = 0
@@ -47,10 +47,10 @@ class Settler:
         remote: Remote,
         random: Random,
         *,
-        halt: Halt | None = None,
+        halt: StopReason | None = None,
         retry_after_s: float | None = None,
         cap_s: float = CAP_S,
-        rules: Preferences = diverged.ASK,
+        rules: MergeRules = diverged.ASK,
     ) -> None:
         self._cap_s = cap_s
         self._rules = rules
@@ -63,24 +63,24 @@ class Settler:
         self._edited_since: list[tuple[Change, Row]] = []
         self._due: dict[int, str] = {}
         self._why: dict[int, str] = {}
-        self.tally = Tally()
+        self.outcome = BatchOutcome()
 
-    def settle(self, pairs: Sequence[tuple[Change, Receipt]]) -> Tally:
+    def settle(self, pairs: Sequence[tuple[Change, Receipt]]) -> BatchOutcome:
         """Apply the receipt of every change."""
-        failed = {c.seq: (c, r) for c, r in pairs if r.outcome is not Outcome.ACKED}
+        failed = {c.seq: (c, r) for c, r in pairs if r.kind is not ReceiptKind.ACKED}
         attempts.note(self._tx, failed.values())
         for change, receipt in pairs:
-            if receipt.outcome is Outcome.ACKED:
+            if receipt.kind is ReceiptKind.ACKED:
                 named = self._renamed(change, receipt)
                 if receipt.reason:
                     self._why[change.seq] = receipt.reason
                 self._acked.append((named, receipt.stored or {}))
-            elif receipt.outcome is Outcome.DIFFERS:
+            elif receipt.kind is ReceiptKind.DIFFERS:
                 self._differs(change, receipt)
-            elif receipt.outcome is Outcome.REFUSED:
-                self._park(change, receipt)
+            elif receipt.kind is ReceiptKind.REFUSED:
+                self._reject(change, receipt)
             elif receipt.most is not None and (n := attempts.ended(self._tx, change.seq, receipt.code)) >= receipt.most:
-                self._park(change, replace(receipt, reason=f"{receipt.reason}; so it ended {n} times"))
+                self._reject(change, replace(receipt, reason=f"{receipt.reason}; so it ended {n} times"))
             else:
                 self._postpone(change, receipt)
         attempts.forget_last(self._tx, [c.seq for c, _ in self._acked if c.seq in failed])
@@ -90,7 +90,7 @@ class Settler:
         for _, receipt in pairs:
             for model, key, fields in receipt.others:
                 rows.set_fields(self._tx, model, key, fields)
-        return self.tally
+        return self.outcome
 
     def _renamed(self, change: Change, receipt: Receipt) -> Change:
         """The change under the key the remote gave its record, which becomes the key everywhere here."""
@@ -102,11 +102,11 @@ class Settler:
     def _ack(self) -> None:
         if not self._acked:
             return
-        self.tally.acked += len(self._acked)
-        self.tally.records += [(c.model, c.key) for c, _ in self._acked if c.op != Op.DELETE]
-        queue.leave(self._tx, [c.seq for c, _ in self._acked if c.seq not in self._why], "acked")
+        self.outcome.acked += len(self._acked)
+        self.outcome.records += [(c.model, c.key) for c, _ in self._acked if c.op != Op.DELETE]
+        queue.move_to_ledger(self._tx, [c.seq for c, _ in self._acked if c.seq not in self._why], "acked")
         for seq, why in self._why.items():
-            queue.leave(self._tx, [seq], "acked", why=why)
+            queue.move_to_ledger(self._tx, [seq], "acked", why=why)
         by_model: dict[Model, list[tuple[Change, Row]]] = {}
         for change, stored in self._acked:
             by_model.setdefault(change.model, []).append((change, stored))
@@ -140,20 +140,20 @@ class Settler:
             bases.drop(self._tx, change.model, change.key)
             return
         base = bases.get(self._tx, change.model, change.key) or rows.get(self._tx, change.model, change.key) or {}
-        bases.put(self._tx, change.model, change.key, {**base, **self._remote.sent(change), **stored})
+        bases.put(self._tx, change.model, change.key, {**base, **self._remote.written_fields(change), **stored})
         # A row is always its base with what waits on top: what the remote filled in shows at once.
         edited = {name for later in queue.of_record(self._tx, change.model, change.key) for name in later.fields}
         stays = edited | {change.model.changed_at}
         rows.set_fields(self._tx, change.model, change.key, {n: v for n, v in stored.items() if n not in stays})
 
-    def _park(self, change: Change, receipt: Receipt) -> None:
-        self.tally.rejected += 1
-        queue.settle(self._tx, change.seq, State.REJECTED, code=receipt.code, reason=receipt.reason)
+    def _reject(self, change: Change, receipt: Receipt) -> None:
+        self.outcome.rejected += 1
+        queue.set_state(self._tx, change.seq, State.REJECTED, code=receipt.code, reason=receipt.reason)
 
     def _postpone(self, change: Change, receipt: Receipt) -> None:
-        self.tally.later += 1
+        self.outcome.later += 1
         # Once a change may have been applied, only an answer about it can end that, not a later failure to ask.
-        maybe = receipt.outcome is Outcome.AMBIGUOUS or change.state is State.AMBIGUOUS
+        maybe = receipt.kind is ReceiptKind.AMBIGUOUS or change.state is State.AMBIGUOUS
         state = State.AMBIGUOUS if maybe else State.PENDING
         if receipt.code == NOT_DEPLOYED:
             self._keep(change, receipt, state)
@@ -161,11 +161,11 @@ class Settler:
         if receipt.code == DESCRIBED_ANEW:
             self._make_anew(change, receipt, state)
             return
-        if self._halt in (Halt.ACCESS, Halt.UNREACHABLE) and receipt.outcome is Outcome.LATER:
-            queue.settle(self._tx, change.seq, state, code=receipt.code, reason=receipt.reason, spent=False)
+        if self._halt in (StopReason.ACCESS, StopReason.UNREACHABLE) and receipt.kind is ReceiptKind.LATER:
+            queue.set_state(self._tx, change.seq, state, code=receipt.code, reason=receipt.reason, spent=False)
             # An earlier attempt may have left and been refused: its body and its key stay together.
             if not maybe and receipt.code in _NEVER_LEFT and change.attempted_at is None:
-                send_anew(self._tx, change, change.idem_key)
+                requeue(self._tx, change, change.idem_key)
             return
         # What failed together is due together: scattered due times would send a batch of 100 again one by one.
         next_attempt_at = self._due.get(change.attempts) if receipt.due_s is None else clock.after(receipt.due_s)
@@ -175,7 +175,7 @@ class Settler:
             )
             self._due[change.attempts] = next_attempt_at
         sent = receipt.code not in ("not-sent", "not-sent-alone")
-        queue.settle(
+        queue.set_state(
             self._tx,
             change.seq,
             state,
@@ -189,8 +189,8 @@ class Settler:
         """A change the deployment has no place for waits as if it had never been tried."""
         next_attempt_at = clock.after(receipt.due_s or 0.0)
         if state is State.PENDING:
-            send_anew(self._tx, change)
-        queue.settle(
+            requeue(self._tx, change)
+        queue.set_state(
             self._tx,
             change.seq,
             state,
@@ -202,9 +202,9 @@ class Settler:
 
     def _make_anew(self, change: Change, receipt: Receipt, state: State) -> None:
         """What named something the deployment lacks did not run this time; its next body leaves that out."""
-        self.tally.merged += 1
-        if send_anew(self._tx, change) == change.seq:
-            queue.settle(self._tx, change.seq, state, code=receipt.code, reason=receipt.reason, spent=False)
+        self.outcome.merged += 1
+        if requeue(self._tx, change) == change.seq:
+            queue.set_state(self._tx, change.seq, state, code=receipt.code, reason=receipt.reason, spent=False)
 
     def _differs(self, change: Change, receipt: Receipt) -> None:
         """A precondition failed. Ours already there is an ack; otherwise merge by the rules, or ask a person."""
@@ -223,18 +223,18 @@ class Settler:
         elif base is not None and _version(change.model, record) == _version(change.model, base):
             self._postpone(change, receipt)
         else:
-            self._met(diverged.deleted_here(self._tx, change, record, self._rules))
+            self._met(diverged.locally_deleted(self._tx, change, record, self._rules))
 
     def _create_differs(self, change: Change, receipt: Receipt, record: Row | None) -> None:
         if record is None:  # reads may lag behind writes
             self._postpone(change, receipt)
             return
-        sent = self._remote.sent(change)
+        sent = self._remote.written_fields(change)
         names = differing(change.model, sent, record, sent)
         if not names or (change.state is State.AMBIGUOUS and _made_here(change, sent, record)):
             self._already_there(change, record)
             return
-        self._met(diverged.made_there(self._tx, self._all(change), record, self._rules, sent))
+        self._met(diverged.id_taken(self._tx, self._all(change), record, self._rules, sent))
 
     def _already_there(self, change: Change, record: Row) -> None:
         """The change had arrived and its answer was lost; what others edited since comes with the record."""
@@ -246,7 +246,7 @@ class Settler:
         if [c.op for c in waiting] == [Op.DELETE] and self._as_left(change, record):
             bases.put(self._tx, change.model, change.key, record)  # else our own write would look like somebody's edit
         elif waiting:
-            reconcile_apply.merge(self._tx, change.model, change.key, record, self._rules, current=True)
+            reconcile_apply.apply_to_pending(self._tx, change.model, change.key, record, self._rules, current=True)
         elif rows.known(self._tx, change.model, [change.key]):
             reconcile_apply.apply(
                 self._tx, change.model, [rows.sql(change.model).as_tuple(record)], self._rules, current=True
@@ -259,9 +259,9 @@ class Settler:
         return not differing(change.model, base, record, names)
 
     def _update_differs(self, change: Change, receipt: Receipt, record: Row | None) -> None:
-        sent = self._remote.sent(change)
+        sent = self._remote.written_fields(change)
         if record is None:
-            self._met(diverged.gone_there(self._tx, self._all(change), self._rules, sent))
+            self._met(diverged.remotely_deleted(self._tx, self._all(change), self._rules, sent))
             return
         if not differing(change.model, sent, record, change.fields):
             self._already_there(change, record)
@@ -270,7 +270,7 @@ class Settler:
         if _version(change.model, base) == _version(change.model, record):
             self._postpone(change, receipt)  # nothing moved: the answer was not about our condition
             return
-        self._met(diverged.edited_there(self._tx, self._all(change), record, self._rules, sent))
+        self._met(diverged.remote_edited(self._tx, self._all(change), record, self._rules, sent))
 
     def _all(self, change: Change) -> list[Change]:
         """All that waits for the record of ``change``, which was claimed as the first of them."""
@@ -278,9 +278,9 @@ class Settler:
 
     def _met(self, asked: bool) -> None:
         if asked:
-            self.tally.conflicts += 1
+            self.outcome.conflicts += 1
         else:
-            self.tally.merged += 1
+            self.outcome.merged += 1
 
 
 def _made_here(change: Change, sent: Row, record: Row) -> bool:

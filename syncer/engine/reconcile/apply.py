@@ -14,7 +14,7 @@ from syncer.engine import id_remap
 from syncer.engine.reconcile import diverged
 from syncer.engine.reconcile.diverged import ASK
 from syncer.engine.reconcile.rebase import rebase_row
-from syncer.merge.rules import Preferences
+from syncer.merge.rules import MergeRules
 from syncer.merge.three_way import differences, listed
 from syncer.outbox import ledger, queue
 from syncer.records import bases, events, rows
@@ -40,7 +40,7 @@ def apply(
     tx: Transaction,
     model: Model,
     page: Sequence[tuple[Any, ...]],
-    rules: Preferences = ASK,
+    rules: MergeRules = ASK,
     *,
     current: bool = False,
 ) -> Stored:
@@ -66,7 +66,7 @@ def apply(
     added = len(news) - len(changed)
     _tell(tx, model, {key: (there[key], by_key[key]) for key in changed})
     for key in waiting:
-        merge(tx, model, key, of.as_row(by_key[key]), rules, current=current)
+        apply_to_pending(tx, model, key, of.as_row(by_key[key]), rules, current=current)
     return Stored(added, touched - added, len(free) - touched, len(waiting))
 
 
@@ -92,7 +92,9 @@ def _tell(tx: Transaction, model: Model, changed: Mapping[str, tuple[Sequence[An
         events.note(tx, model, PULLED, [(key, listed(names), "") for key, names in fields.items() if names])
 
 
-def merge(tx: Transaction, model: Model, key: str, record: Row, rules: Preferences = ASK, *, current: bool = False) -> None:
+def apply_to_pending(
+    tx: Transaction, model: Model, key: str, record: Row, rules: MergeRules = ASK, *, current: bool = False
+) -> None:
     """Let ``record`` become the base of a row with waiting edits; what both sides changed is settled by a rule, or asked.
 
     Left alone: records whose create waits (the push compares them), and those with a change that may be applied
@@ -111,11 +113,11 @@ def merge(tx: Transaction, model: Model, key: str, record: Row, rules: Preferenc
         return
     if len(changes) == 1 and changes[0].op == Op.DELETE:
         if record.get(model.changed_at) is None or record[model.changed_at] != base.get(model.changed_at):
-            diverged.deleted_here(tx, changes[0], record, rules)
+            diverged.locally_deleted(tx, changes[0], record, rules)
         else:
             bases.put(tx, model, key, record)  # nobody has edited it: we had not seen all of it
     elif all(c.op == Op.UPDATE for c in changes) and rows.known(tx, model, [key]):
-        diverged.edited_there(tx, changes, record, rules)
+        diverged.remote_edited(tx, changes, record, rules)
     elif all(c.edits for c in changes):
         bases.put(tx, model, key, record)
         rebase_row(tx, model, key, record)
@@ -124,7 +126,7 @@ def merge(tx: Transaction, model: Model, key: str, record: Row, rules: Preferenc
 _TWICE = "{model} {other} was made by the same create as {key}: a request was applied twice, remove one of them"
 
 
-def adopt(tx: Transaction, models: Mapping[str, Model], model: Model, made: Mapping[str, str]) -> list[str]:
+def correlate(tx: Transaction, models: Mapping[str, Model], model: Model, made: Mapping[str, str]) -> list[str]:
     """Let each pulled record that a waiting create made be that create's answer; a sentence for every one made twice.
 
     ``made``: idempotency keys by record key, the record to keep before others of the same key. Records known
@@ -134,7 +136,10 @@ def adopt(tx: Transaction, models: Mapping[str, Model], model: Model, made: Mapp
     fresh = {key: idem_key for key, idem_key in made.items() if key not in known}
     if not fresh:
         return []
-    waiting, kept = ledger.waiting(tx, model, fresh.values()), ledger.acked_by_key(tx, model, fresh.values())
+    waiting, kept = (
+        ledger.pending_by_idempotency_key(tx, model, fresh.values()),
+        ledger.acked_by_idempotency_key(tx, model, fresh.values()),
+    )
     notes = []
     for key, idem_key in fresh.items():
         if idem_key in kept:
@@ -144,5 +149,5 @@ def adopt(tx: Transaction, models: Mapping[str, Model], model: Model, made: Mapp
         if idem_key in waiting:
             seq, local = waiting[idem_key]
             id_remap.rename(tx, models, model, local, key)
-            queue.leave(tx, [seq], "acked", why="a pull found the record")
+            queue.move_to_ledger(tx, [seq], "acked", why="a pull found the record")
     return notes

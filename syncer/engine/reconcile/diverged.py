@@ -8,25 +8,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from syncer.engine.reconcile.rebase import given_up, narrowed, put_row, rebase_row, recreated, send_anew
+from syncer.engine.reconcile.rebase import discard, put_row, rebase_row, replace_with_update, requeue, requeue_as_create
 from syncer.merge import conflicts
-from syncer.merge.rules import Preferences
-from syncer.merge.three_way import Clash, Merged, Side, differences, differing, listed, merged
+from syncer.merge.rules import MergeRules
+from syncer.merge.three_way import FieldConflict, Merged, Side, differences, differing, listed, merge_record
 from syncer.outbox import queue
 from syncer.records import bases, events, rows
 from syncer.remote import Change, Op, Row, State
 from syncer.schema.model import Model, Origin
 from syncer.store.database import Transaction
 
-ASK = Preferences()
+ASK = MergeRules()
 """No rules: a person is asked."""
 
 MERGED = "merged"
 """Kind of the event of a row with waiting edits that took in what others wrote."""
 
 
-def edited_there(
-    tx: Transaction, changes: Sequence[Change], record: Row, rules: Preferences = ASK, sent: Row | None = None
+def remote_edited(
+    tx: Transaction, changes: Sequence[Change], record: Row, rules: MergeRules = ASK, sent: Row | None = None
 ) -> bool:
     """Both sides edited a record: ``changes`` are all that wait for it, surely not applied. True when a person is asked.
 
@@ -40,18 +40,18 @@ def edited_there(
     plain = row is not None and all(change.op == Op.UPDATE for change in changes)
     if not plain:
         edited = dict.fromkeys(changes[0].fields or sent or (), changes[0].created_at)
-    found = merged(
+    found = merge_record(
         model,
         base,
         {**base, **(sent or {})} if row is None else row,
         record,
         edited,
         asked=conflicts.asked(tx, model, key),
-        judge=rules.judge(model, record, edited),
+        decide=rules.decide(model, record, edited),
     )
-    if changes[-1].op == Op.DELETE and not found.clashes:
-        send_anew(tx, changes[0])  # gives way to the delete, which was meant for the record as it was known here
-        return deleted_here(tx, changes[-1], record, rules)
+    if changes[-1].op == Op.DELETE and not found.conflicts:
+        requeue(tx, changes[0])  # gives way to the delete, which was meant for the record as it was known here
+        return locally_deleted(tx, changes[-1], record, rules)
     bases.put(tx, model, key, record)
     if row is not None and plain:
         put_row(tx, model, found.row)
@@ -60,15 +60,15 @@ def edited_there(
     rebase_row(tx, model, key, record)
     if row is not None:
         _remember(tx, model, key, row, replace(found, row=rows.get(tx, model, key) or row))
-    conflicts.add(tx, model, key, changes[0].seq, found.clashes)
-    if found.clashes:
+    conflicts.add(tx, model, key, changes[0].seq, found.conflicts)
+    if found.conflicts:
         _ask(tx, changes[0].seq, f"both sides changed {_names(found)}")
         return True
-    send_anew(tx, changes[0])
+    requeue(tx, changes[0])
     return False
 
 
-def made_there(tx: Transaction, changes: Sequence[Change], record: Row, rules: Preferences, sent: Row) -> bool:
+def id_taken(tx: Transaction, changes: Sequence[Change], record: Row, rules: MergeRules, sent: Row) -> bool:
     """The id of a create is taken by another's ``record``: from now on it is an update of that. True when a person is asked.
 
     ``changes``: all that wait for the record, the create first; ``sent``: what it would have set. An upsert
@@ -83,8 +83,8 @@ def made_there(tx: Transaction, changes: Sequence[Change], record: Row, rules: P
     fixed = {*model.key, *(f.name for f in model.fields if f.origin is not Origin.CALLER)}
     edited = {n: create.created_at for n in create.fields or sent if n not in fixed}
     edited |= {n: change.created_at for change in changes[1:] for n in change.fields}
-    judge = _upserting if create.fields else rules.judge(model, record, edited)
-    found = merged(model, {}, row, record, edited, judge=judge)
+    judge = _upserting if create.fields else rules.decide(model, record, edited)
+    found = merge_record(model, {}, row, record, edited, decide=judge)
     bases.put(tx, model, key, record)
     put_row(tx, model, found.row)
     _remember(tx, model, key, row, found)
@@ -95,11 +95,11 @@ def _ask_as_it_is(tx: Transaction, create: Change, record: Row, sent: Row) -> No
     model = create.model
     names = differing(model, sent, record, sent)
     bases.put(tx, model, create.key, record)
-    conflicts.add(tx, model, create.key, create.seq, [Clash(n, None, sent[n], record.get(n)) for n in names])
+    conflicts.add(tx, model, create.key, create.seq, [FieldConflict(n, None, sent[n], record.get(n)) for n in names])
     _ask(tx, create.seq, f"the id is taken on the remote by a record that differs in {', '.join(names)}")
 
 
-def deleted_here(tx: Transaction, change: Change, record: Row, rules: Preferences = ASK) -> bool:
+def locally_deleted(tx: Transaction, change: Change, record: Row, rules: MergeRules = ASK) -> bool:
     """A record whose delete waits was changed there. True when a person is asked."""
     model, key = change.model, change.key
     side = rules.side(model, None, change.created_at, record)
@@ -109,21 +109,21 @@ def deleted_here(tx: Transaction, change: Change, record: Row, rules: Preference
     if side is None:
         _ask(tx, change.seq, "the record was changed on the remote after it was last seen here")
     else:
-        end_deleted_here(tx, [change], side, how or "")
+        end_locally_deleted(tx, [change], side, how or "")
     return side is None
 
 
-def end_deleted_here(tx: Transaction, changes: Sequence[Change], side: Side, why: str) -> list[int]:
+def end_locally_deleted(tx: Transaction, changes: Sequence[Change], side: Side, why: str) -> list[int]:
     """Settle such a conflict for ``side``: delete it there too, or have it back. The numbers that wait now."""
     model, key = changes[0].model, changes[0].key
     if side == "ours":
-        queue.thaw(tx, changes[0].seq)
+        queue.reset_body(tx, changes[0].seq)
         return [change.seq for change in changes]
-    given_up(tx, model, key, changes, bases.get(tx, model, key), why)
+    discard(tx, model, key, changes, bases.get(tx, model, key), why)
     return []
 
 
-def gone_there(tx: Transaction, changes: Sequence[Change], rules: Preferences = ASK, sent: Row | None = None) -> bool:
+def remotely_deleted(tx: Transaction, changes: Sequence[Change], rules: MergeRules = ASK, sent: Row | None = None) -> bool:
     """A record with waiting edits is no more on the remote. True when a person is asked.
 
     ``changes``: all that wait for it; ``sent``: what the first of them would have set.
@@ -132,26 +132,26 @@ def gone_there(tx: Transaction, changes: Sequence[Change], rules: Preferences = 
     model, key = first.model, first.key
     row = rows.get(tx, model, key)
     if changes[-1].op == Op.DELETE:  # both sides deleted it
-        send_anew(tx, first)
+        requeue(tx, first)
         return False
     side = rules.side(model, None, changes[-1].created_at, None)
-    if side == "ours" and (row is None or not can_make(model)):
+    if side == "ours" and (row is None or not can_create(model)):
         side = None
     how = None if side is None else rules.how(model, None, side)
     conflicts.add_whole(tx, model, key, first.seq, row or sent, None, base=bases.get(tx, model, key), how=how)
     if side is None:
         _ask(tx, first.seq, "the record no longer exists on the remote")
     else:
-        end_gone_there(tx, changes, side, how or "")
+        end_remotely_deleted(tx, changes, side, how or "")
     return side is None
 
 
-def end_gone_there(tx: Transaction, changes: Sequence[Change], side: Side, why: str) -> list[int]:
+def end_remotely_deleted(tx: Transaction, changes: Sequence[Change], side: Side, why: str) -> list[int]:
     """Settle such a conflict for ``side``: make it there again, or let it go here too. The numbers that wait now."""
     model, key = changes[0].model, changes[0].key
     if side == "ours":
-        return [recreated(tx, model, key, changes)]
-    given_up(tx, model, key, changes, None, why)
+        return [requeue_as_create(tx, model, key, changes)]
+    discard(tx, model, key, changes, None, why)
     return []
 
 
@@ -160,7 +160,7 @@ def can_update(model: Model) -> bool:
     return Op.UPDATE in model.ops and not model.actions
 
 
-def can_make(model: Model) -> bool:
+def can_create(model: Model) -> bool:
     """Whether a record that is gone can be made again under its own id."""
     return Op.CREATE in model.ops and not model.local_ids
 
@@ -169,7 +169,7 @@ def _upserting(_: str) -> Side | None:
     return "ours"
 
 
-def _told(tx: Transaction, changes: Sequence[Change], found: Merged, rules: Preferences, clash: str) -> bool:
+def _told(tx: Transaction, changes: Sequence[Change], found: Merged, rules: MergeRules, clash: str) -> bool:
     """Let changes and conflicts say what the merge found. True when a person is asked."""
     first = changes[0]
     model, key = first.model, first.key
@@ -177,24 +177,24 @@ def _told(tx: Transaction, changes: Sequence[Change], found: Merged, rules: Pref
     settled = [] if upsert else [(c, rules.how(model, c.field, side)) for c, side in found.decided]
     lost = any(side == "theirs" for _, side in found.decided)
     why = "; ".join(f"{c.field}: {how}" for c, how in settled) or "the remote has the same"
-    seq = narrowed(tx, model, key, changes, found.ours, why, lost=lost)
+    seq = replace_with_update(tx, model, key, changes, found.ours, why, lost=lost)
     conflicts.add_settled(tx, model, key, first.seq if seq is None else seq, settled)
-    conflicts.add(tx, model, key, first.seq if seq is None else seq, found.clashes)
+    conflicts.add(tx, model, key, first.seq if seq is None else seq, found.conflicts)
     if seq is None:
         return False
-    if found.clashes:
+    if found.conflicts:
         _ask(tx, seq, f"{clash} {_names(found)}")
         return True
     if seq == first.seq and first.state is not State.REJECTED and (first.body is not None or first.state is State.CONFLICT):
-        queue.thaw(tx, seq)  # its condition names a version that is gone
+        queue.reset_body(tx, seq)  # its condition names a version that is gone
     return False
 
 
 def _remember(tx: Transaction, model: Model, key: str, row: Row, found: Merged) -> None:
     """Let the history of a record say what a merge did to its row, if it did anything."""
     taken = set(differences(model, row, found.row))
-    kept = {clash.field for clash, side in found.decided if side == "ours"}
-    asked = {clash.field for clash in found.clashes}
+    kept = {conflict.field for conflict, side in found.decided if side == "ours"}
+    asked = {conflict.field for conflict in found.conflicts}
     words = {"taken": taken, "kept": kept, "asked about": asked}
     note = "; ".join(f"{word}: {', '.join(sorted(names))}" for word, names in words.items() if names)
     if note:
@@ -202,8 +202,8 @@ def _remember(tx: Transaction, model: Model, key: str, row: Row, found: Merged) 
 
 
 def _names(found: Merged) -> str:
-    return ", ".join(clash.field for clash in found.clashes)
+    return ", ".join(conflict.field for conflict in found.conflicts)
 
 
 def _ask(tx: Transaction, seq: int, reason: str) -> None:
-    queue.settle(tx, seq, State.CONFLICT, code="conflict", reason=reason)
+    queue.set_state(tx, seq, State.CONFLICT, code="conflict", reason=reason)

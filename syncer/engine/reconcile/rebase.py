@@ -11,16 +11,16 @@ from syncer.schema.model import Model
 from syncer.store.database import Transaction
 
 
-def send_anew(tx: Transaction, change: Change, idem_key: str | None = None) -> int:
+def requeue(tx: Transaction, change: Change, idem_key: str | None = None) -> int:
     """Let a change that is surely not applied be made anew from its row; a delete that waits behind it takes over.
 
     ``idem_key``: its key, where that never left this machine. Returns the number that now waits.
     """
-    last = queue.last(tx, change.model, change.key)
+    last = queue.tail(tx, change.model, change.key)
     if last is not None and last.op == Op.DELETE and last.seq != change.seq:
-        queue.leave(tx, [change.seq], "superseded", by=last.seq)
+        queue.move_to_ledger(tx, [change.seq], "superseded", by=last.seq)
         return last.seq
-    queue.thaw(tx, change.seq, idem_key)
+    queue.reset_body(tx, change.seq, idem_key)
     return change.seq
 
 
@@ -39,7 +39,7 @@ def put_row(tx: Transaction, model: Model, row: Row) -> None:
     rows.put(tx, model, [rows.sql(model).as_tuple(row)])
 
 
-def narrowed(
+def replace_with_update(
     tx: Transaction, model: Model, key: str, changes: Sequence[Change], fields: Iterable[str], why: str, *, lost: bool
 ) -> int | None:
     """Let an update of ``fields`` be all that still waits of ``changes``, which are all that wait for the record.
@@ -50,28 +50,30 @@ def narrowed(
     wanted = frozenset(fields)
     seqs = [change.seq for change in changes]
     if not wanted:
-        queue.leave(tx, seqs, "discarded" if lost else "acked", why=why)
+        queue.move_to_ledger(tx, seqs, "discarded" if lost else "acked", why=why)
         bases.drop(tx, model, key)
         return None
     if all(change.op == Op.UPDATE for change in changes) and {n for c in changes for n in c.fields} == wanted:
         return seqs[0]
-    # Its time stays that of the edit, by which a later clash is judged.
-    seq = queue.append(tx, model, key, Op.UPDATE, changes[-1].created_at, fields=wanted)
-    queue.leave(tx, seqs, "superseded", by=seq, why=why)
+    # Its time stays that of the edit, by which a later conflict is judged.
+    seq = queue.enqueue(tx, model, key, Op.UPDATE, changes[-1].created_at, fields=wanted)
+    queue.move_to_ledger(tx, seqs, "superseded", by=seq, why=why)
     return seq
 
 
-def recreated(tx: Transaction, model: Model, key: str, changes: Sequence[Change]) -> int:
+def requeue_as_create(tx: Transaction, model: Model, key: str, changes: Sequence[Change]) -> int:
     """Let a create of the row take the place of ``changes``, the remote having lost the record; its number."""
-    seq = queue.append(tx, model, key, Op.CREATE, changes[-1].created_at)
-    queue.leave(tx, [change.seq for change in changes], "superseded", by=seq, why="the remote has it no more: made again")
+    seq = queue.enqueue(tx, model, key, Op.CREATE, changes[-1].created_at)
+    queue.move_to_ledger(
+        tx, [change.seq for change in changes], "superseded", by=seq, why="the remote has it no more: made again"
+    )
     bases.drop(tx, model, key)
     return seq
 
 
-def given_up(tx: Transaction, model: Model, key: str, changes: Sequence[Change], record: Row | None, why: str) -> None:
+def discard(tx: Transaction, model: Model, key: str, changes: Sequence[Change], record: Row | None, why: str) -> None:
     """Discard ``changes``, all that wait for the record; the row becomes ``record``, or goes away with it."""
-    queue.leave(tx, [change.seq for change in changes], "discarded", why=why)
+    queue.move_to_ledger(tx, [change.seq for change in changes], "discarded", why=why)
     bases.drop(tx, model, key)
     if record is None:
         rows.remove(tx, model, key)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncer.engine.reconcile import diverged
-from syncer.engine.reconcile.rebase import given_up, narrowed, put_row, send_anew
+from syncer.engine.reconcile.rebase import discard, put_row, replace_with_update, requeue
 from syncer.errors import InvalidInput, RecordNotFound, UsageError
 from syncer.merge import conflicts
-from syncer.merge.conflicts import Open
+from syncer.merge.conflicts import OpenConflict
 from syncer.merge.rules import Rule, ruled
-from syncer.merge.three_way import Side, combined
+from syncer.merge.three_way import Side, merge_field
 from syncer.outbox import queue
 from syncer.records import bases, rows
 from syncer.records.write import require_companions
@@ -29,7 +29,7 @@ TAKES = ("theirs", "ours", "newest")
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ResolvedConflict:
     """``seqs``: the changes that wait for the record now. ``left``: fields that nobody has decided yet.
 
     A record that differs as a whole is left as ``(None,)``.
@@ -48,7 +48,7 @@ def located(
 
     Raises: RecordNotFound when none is open, UsageError when several are meant.
     """
-    found = conflicts.called(tx, name, remote, model)
+    found = conflicts.matching(tx, name, remote, model)
     if len(found) > 1:
         kinds = ", ".join(f"{one.model} {one.key}" for one in found)
         raise UsageError(f"{name} may mean several records: {kinds}", hint="name the model too")
@@ -65,7 +65,9 @@ def located(
     return models[one.remote][one.model], one.key
 
 
-def decide(tx: Transaction, model: Model, key: str, take: str | None, given: Mapping[str, Any] | None = None) -> Chosen:
+def decide(
+    tx: Transaction, model: Model, key: str, take: str | None, given: Mapping[str, Any] | None = None
+) -> ResolvedConflict:
     """Settle the open conflicts of a record: ``given`` values first, by the remote's field names; the rest by ``take``.
 
     Raises: UsageError for what cannot be done, InvalidInput for a value the model refuses; then nothing has changed.
@@ -76,7 +78,7 @@ def decide(tx: Transaction, model: Model, key: str, take: str | None, given: Map
         raise UsageError("the change is being sent", record=record, hint="wait for the sync to end")
     if not changes:
         conflicts.resolve(tx, model, key, "its change has left")
-        return Chosen(model, key, ())
+        return ResolvedConflict(model, key, ())
     stored = _stored(model, key, given or {}, open_ones)
     row = rows.get(tx, model, key)
     if any(one.field is None for one in open_ones) or row is None or not diverged.can_update(model):
@@ -86,7 +88,7 @@ def decide(tx: Transaction, model: Model, key: str, take: str | None, given: Map
     return _fields(tx, changes, open_ones, row, take, stored)
 
 
-def _stored(model: Model, key: str, given: Mapping[str, Any], open_ones: Sequence[Open]) -> Row:
+def _stored(model: Model, key: str, given: Mapping[str, Any], open_ones: Sequence[OpenConflict]) -> Row:
     names = [one.field for one in open_ones if one.field is not None]
     stored = checked(model, given, creating=False)
     for name in stored:
@@ -100,47 +102,47 @@ def _stored(model: Model, key: str, given: Mapping[str, Any], open_ones: Sequenc
 
 
 def _whole(
-    tx: Transaction, changes: Sequence[Change], open_ones: Sequence[Open], row: Row | None, take: str | None
-) -> Chosen:
+    tx: Transaction, changes: Sequence[Change], open_ones: Sequence[OpenConflict], row: Row | None, take: str | None
+) -> ResolvedConflict:
     """Settle what has no field of its own to decide: gone on one side, or nothing the remote would let be set."""
     first = changes[0]
     model, key, base = first.model, first.key, bases.get(tx, first.model, first.key)
     gone = any(one.field is None and one.theirs is None for one in open_ones) and first.op != Op.DELETE
     side = None if take is None else ruled(Rule(take), model, changes[-1].created_at, None if gone else base)
     if side is None:
-        return Chosen(model, key, tuple(c.seq for c in changes), tuple(one.field for one in open_ones))
+        return ResolvedConflict(model, key, tuple(c.seq for c in changes), tuple(one.field for one in open_ones))
     how = _how(take, side)
     for one in open_ones:
         conflicts.settle(tx, one, how, ours=row if one.field is None else None)
     if gone:
-        return Chosen(model, key, tuple(_end_gone(tx, changes, side, row)))
+        return ResolvedConflict(model, key, tuple(_end_gone(tx, changes, side, row)))
     if first.op == Op.DELETE:
-        return Chosen(model, key, tuple(diverged.end_deleted_here(tx, changes, side, _why(side))))
+        return ResolvedConflict(model, key, tuple(diverged.end_locally_deleted(tx, changes, side, _why(side))))
     if side == "theirs":
-        given_up(tx, model, key, changes, base, _why(side))
-        return Chosen(model, key, ())
+        discard(tx, model, key, changes, base, _why(side))
+        return ResolvedConflict(model, key, ())
     if first.op == Op.CREATE and row is not None:
         raise UsageError(
             f"{model.remote} has no way to change a {model.name} that is there",
             record=first.record,
             hint="take theirs, or create yours under another id",
         )
-    return Chosen(model, key, tuple(dict.fromkeys((send_anew(tx, first), *(c.seq for c in changes[1:])))))
+    return ResolvedConflict(model, key, tuple(dict.fromkeys((requeue(tx, first), *(c.seq for c in changes[1:])))))
 
 
 def _end_gone(tx: Transaction, changes: Sequence[Change], side: Side, row: Row | None) -> list[int]:
     first = changes[0]
     if side == "ours" and row is None:
-        return [send_anew(tx, first)]  # the delete behind it takes over
-    if side == "ours" and not diverged.can_make(first.model):
+        return [requeue(tx, first)]  # the delete behind it takes over
+    if side == "ours" and not diverged.can_create(first.model):
         why = f"{first.model.remote} has no way to make it again"
         raise UsageError("the record is gone on the remote", record=first.record, why=why, hint="take theirs")
-    return diverged.end_gone_there(tx, changes, side, _why(side))
+    return diverged.end_remotely_deleted(tx, changes, side, _why(side))
 
 
 def _fields(
-    tx: Transaction, changes: Sequence[Change], open_ones: Sequence[Open], row: Row, take: str | None, stored: Row
-) -> Chosen:
+    tx: Transaction, changes: Sequence[Change], open_ones: Sequence[OpenConflict], row: Row, take: str | None, stored: Row
+) -> ResolvedConflict:
     model, key = changes[0].model, changes[0].key
     record = bases.get(tx, model, key) or {}
     edited = _edited(changes, row)
@@ -164,16 +166,16 @@ def _fields(
     put_row(tx, model, result)
     fields = [name for name in (*edited, *stored) if not same(model.by_name[name], result[name], record.get(name))]
     why = _why("theirs") if lost else "a conflict was resolved by hand"
-    seq = narrowed(tx, model, key, changes, fields, why, lost=lost)
+    seq = replace_with_update(tx, model, key, changes, fields, why, lost=lost)
     if seq is None:
-        return Chosen(model, key, ())
+        return ResolvedConflict(model, key, ())
     if left:
         conflicts.waits_under(tx, model, key, seq)
         reason = f"both sides changed {', '.join(name or '' for name in left)}"
-        queue.settle(tx, seq, State.CONFLICT, code="conflict", reason=reason)
+        queue.set_state(tx, seq, State.CONFLICT, code="conflict", reason=reason)
     elif seq == changes[0].seq:
-        queue.thaw(tx, seq)
-    return Chosen(model, key, tuple(change.seq for change in queue.of_record(tx, model, key)), tuple(left))
+        queue.reset_body(tx, seq)
+    return ResolvedConflict(model, key, tuple(change.seq for change in queue.of_record(tx, model, key)), tuple(left))
 
 
 def _edited(changes: Sequence[Change], row: Row) -> dict[str, str]:
@@ -189,14 +191,14 @@ def _edited(changes: Sequence[Change], row: Row) -> dict[str, str]:
     return edited
 
 
-def _theirs(model: Model, one: Open, row: Row, record: Row) -> Any:
+def _theirs(model: Model, one: OpenConflict, row: Row, record: Row) -> Any:
     """Their value; of a JSON object, with the keys that only we have changed."""
     field = model.by_name[one.field or ""]
-    before = combined(field, one.base, one.ours, one.theirs, "base")[0]
+    before = merge_field(field, one.base, one.ours, one.theirs, "base")[0]
     ours, theirs = row[field.name], record.get(field.name)
     if same(field, ours, before):
         return theirs
-    return combined(field, before, ours, theirs, "theirs")[0]
+    return merge_field(field, before, ours, theirs, "theirs")[0]
 
 
 def _how(take: str | None, side: Side) -> str:

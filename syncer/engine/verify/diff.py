@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from syncer.merge.conflicts import Open
+from syncer.merge.conflicts import OpenConflict
 from syncer.merge.three_way import differences
 from syncer.remote import Change, Op, Row, State
 from syncer.schema.model import Model
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """How a record and its row differ."""
 
     MISSING_HERE = "missing here"
     MISSING_THERE = "missing there"
     LOST_THERE = "lost there"  # missing there, although our own create of it was acknowledged
     DIFFERENT = "different"
-    UNSOUND = "unsound here"  # the row is not what it was based on with the waiting edits on top
+    INCONSISTENT = "unsound here"  # the row is not what it was based on with the waiting edits on top
 
 
 @dataclass(slots=True)
-class Drift:
+class RecordDifference:
     """One record. ``fields``: (here, there) by name, in stored form; for unsound rows (row, base).
 
     ``note``: what else people should know. ``repaired``: what repair did about it, None while nothing was done.
@@ -32,7 +32,7 @@ class Drift:
 
     model: str
     key: str
-    kind: Kind
+    kind: DifferenceKind
     fields: Mapping[str, tuple[Any, Any]]
     note: str = ""
     repaired: str | None = None
@@ -51,16 +51,16 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalState:
     """What is here of one record: row, waiting changes in order, their base, open conflicts."""
 
     row: Row | None
     changes: Sequence[Change] = ()
     base: Row | None = None
-    conflicts: Sequence[Open] = ()
+    conflicts: Sequence[OpenConflict] = ()
 
 
-def judged(model: Model, key: str, local: Local, record: Row | None) -> Drift | None:
+def compare_record(model: Model, key: str, local: LocalState, record: Row | None) -> RecordDifference | None:
     """How ``record`` (None: the remote has none) differs from what is here; None when all is as it should be.
 
     With edits waiting it is their base that must be what the remote has. What may be applied already, and what a person
@@ -77,39 +77,47 @@ def judged(model: Model, key: str, local: Local, record: Row | None) -> Drift | 
         asked = any(one.field is None and one.theirs is None for one in local.conflicts)
         if asked or local.changes[-1].op == Op.DELETE:
             return None
-        return Drift(model.name, key, Kind.MISSING_THERE, {}, "its edits wait: the next push will ask what becomes of them")
+        return RecordDifference(
+            model.name, key, DifferenceKind.MISSING_THERE, {}, "its edits wait: the next push will ask what becomes of them"
+        )
     if local.base is None:
-        return Drift(model.name, key, Kind.DIFFERENT, {}, "what its pending edits were based on is gone")
+        return RecordDifference(
+            model.name, key, DifferenceKind.DIFFERENT, {}, "what its pending edits were based on is gone"
+        )
     fields = differences(model, local.base, record)
     if not fields:
         return None
     waits = "delete" if local.changes[-1].op == Op.DELETE else "edits"
-    return Drift(model.name, key, Kind.DIFFERENT, fields, f"here: what its pending {waits} were based on")
+    return RecordDifference(
+        model.name, key, DifferenceKind.DIFFERENT, fields, f"here: what its pending {waits} were based on"
+    )
 
 
-def _clean(model: Model, key: str, row: Row | None, record: Row | None) -> Drift | None:
+def _clean(model: Model, key: str, row: Row | None, record: Row | None) -> RecordDifference | None:
     if row is None or record is None:
-        kind = Kind.MISSING_HERE if row is None else Kind.MISSING_THERE
-        return None if row is record else Drift(model.name, key, kind, {})
+        kind = DifferenceKind.MISSING_HERE if row is None else DifferenceKind.MISSING_THERE
+        return None if row is record else RecordDifference(model.name, key, kind, {})
     fields = differences(model, row, record)
-    return Drift(model.name, key, Kind.DIFFERENT, fields) if fields else None
+    return RecordDifference(model.name, key, DifferenceKind.DIFFERENT, fields) if fields else None
 
 
-def unsound(model: Model, key: str, local: Local) -> Drift | None:
+def inconsistent(model: Model, key: str, local: LocalState) -> RecordDifference | None:
     """What is wrong with a record's own bookkeeping: base and waiting changes must make up the row."""
     last = local.changes[-1]
     if last.op == Op.DELETE:
         return (
             None
             if local.row is None
-            else Drift(model.name, key, Kind.UNSOUND, {}, "its delete is pending, but its row is there")
+            else RecordDifference(
+                model.name, key, DifferenceKind.INCONSISTENT, {}, "its delete is pending, but its row is there"
+            )
         )
     if local.row is None:
         note = f"a change is pending, but its row is gone: syncer outbox show {last.seq}"
-        return Drift(model.name, key, Kind.UNSOUND, {}, note)
+        return RecordDifference(model.name, key, DifferenceKind.INCONSISTENT, {}, note)
     if local.base is None or local.changes[0].op == Op.CREATE:
         return None
     edited = {name for change in local.changes for name in change.fields} | {model.changed_at}
     fields = {n: pair for n, pair in differences(model, local.row, local.base).items() if n not in edited}
     note = "differs from what its edits were based on, in fields that no edit names"
-    return Drift(model.name, key, Kind.UNSOUND, fields, note) if fields else None
+    return RecordDifference(model.name, key, DifferenceKind.INCONSISTENT, fields, note) if fields else None

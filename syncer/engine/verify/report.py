@@ -6,19 +6,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncer.engine.verify.diff import Drift, Kind
+from syncer.engine.verify.diff import DifferenceKind, RecordDifference
 
 MOST_KEPT = 10_000
-"""How many drifts of one model are told one by one; all are counted."""
+"""How many differences of one model are told one by one; all are counted."""
 
 
 @dataclass(slots=True)
-class Compared:
+class ModelComparison:
     """One model. ``here``, ``there``: rows and records looked at; ``equal`` of them are the same.
 
-    ``pending``: records with pending changes, where nothing else is wrong. ``kinds``: drifts by kind; ``repaired`` of them
-    repair has dealt with, ``news`` were written there after the last pull. ``not_compared``: why, for a model that was left
-    out; ``failed``: why it was not compared to the end.
+    ``pending``: records with pending changes, where nothing else is wrong. ``kinds``: differences by kind; ``repaired`` of
+    them repair has dealt with, ``news`` were written there after the last pull. ``not_compared``: why, for a model that was
+    left out; ``failed``: why it was not compared to the end.
     """
 
     model: str
@@ -26,10 +26,10 @@ class Compared:
     there: int = 0
     equal: int = 0
     pending: int = 0
-    kinds: Counter[Kind] = field(default_factory=Counter)
+    kinds: Counter[DifferenceKind] = field(default_factory=Counter)
     repaired: int = 0
     news: int = 0
-    drifts: list[Drift] = field(default_factory=list)
+    differences: list[RecordDifference] = field(default_factory=list)
     not_compared: str | None = None
     failed: str | None = None
 
@@ -38,12 +38,12 @@ class Compared:
         """How many records differ, those repaired since included."""
         return self.kinds.total()
 
-    def add(self, drift: Drift) -> None:
-        """Count a drift, and keep it while there is room."""
-        self.kinds[drift.kind] += 1
-        self.repaired += drift.repaired is not None
-        if len(self.drifts) < MOST_KEPT:
-            self.drifts.append(drift)
+    def add(self, difference: RecordDifference) -> None:
+        """Count a difference, and keep it while there is room."""
+        self.kinds[difference.kind] += 1
+        self.repaired += difference.repaired is not None
+        if len(self.differences) < MOST_KEPT:
+            self.differences.append(difference)
 
     def as_dict(self) -> dict[str, Any]:
         """The same for ``--json``."""
@@ -55,7 +55,7 @@ class Compared:
             "drift": {str(kind): number for kind, number in self.kinds.items()},
             "repaired": self.repaired,
             "news": self.news,
-            "drifts": [drift.as_dict() for drift in self.drifts],
+            "drifts": [difference.as_dict() for difference in self.differences],
             "not_compared": self.not_compared,
             "failed": self.failed,
         }
@@ -71,7 +71,7 @@ class RemoteVerification:
 
     remote: str
     sample: int | None = None
-    models: dict[str, Compared] = field(default_factory=dict)
+    models: dict[str, ModelComparison] = field(default_factory=dict)
     inconsistent: bool = False
     conflicts: int = 0
     notes: list[str] = field(default_factory=list)
@@ -136,7 +136,7 @@ class Verification:
 
     @property
     def exit_code(self) -> int:
-        """0 equal, 3 drift that nothing was done about, 4 a remote could not be used."""
+        """0 equal, 3 differences that nothing was done about, 4 a remote could not be used."""
         found = self.compared
         if not found or not all(part.complete for part in found):
             return 4

@@ -9,25 +9,25 @@ from syncer.engine import lease as leases
 from syncer.engine.pull.selection import EVERYTHING, Selection
 from syncer.engine.reconcile.diverged import ASK
 from syncer.engine.report import Watch
-from syncer.engine.schema_drift import Deployment
+from syncer.engine.schema_drift import SchemaDrift
 from syncer.engine.verify.compare import Verify
 from syncer.engine.verify.repair import Repair
 from syncer.engine.verify.report import RemoteVerification, Verification
 from syncer.errors import RemoteError, SyncRunning
-from syncer.merge.rules import Preferences
+from syncer.merge.rules import MergeRules
 from syncer.outbox import stats
 from syncer.remote import Remote
 from syncer.store.database import Database
 
 
 @dataclass(frozen=True)
-class Verifying:
+class Verifier:
     """What every verification of a file has in common. ``rules`` and ``selections`` go by remote, as for a sync."""
 
     database: Database
     watch: Watch
     wait_s: float
-    rules: Mapping[str, Preferences]
+    rules: Mapping[str, MergeRules]
     selections: Mapping[str, Selection]
 
     def run(
@@ -40,15 +40,15 @@ class Verifying:
         resend: bool = False,
         many_may_go: bool = False,
     ) -> Verification:
-        """Compare both sides of each remote; with ``repair`` mend what differs, as :class:`Repair` says.
+        """Compare both sides of each remote; with ``repair`` repair what differs, as :class:`Repair` says.
 
         Raises: SyncRunning while a sync of the same remote is at work, UsageError, DatabaseError.
         """
         verification = Verification()
-        inconsistent = not self.database.read(stats.closes)
+        inconsistent = not self.database.read(stats.is_consistent)
         for remote in remotes:
             part = verification.remotes[remote.name] = RemoteVerification(remote.name, sample, inconsistent=inconsistent)
-            missing = remote.missing()
+            missing = remote.missing_settings()
             if missing:
                 part.skipped = True
                 part.notes.append(f"not configured: set {' and '.join(missing)}")
@@ -66,9 +66,9 @@ class Verifying:
         repair: Repair | None,
     ) -> None:
         lease = leases.acquire(self.database, remote.name)
-        deployment = Deployment(self.database, remote)
+        drift = SchemaDrift(self.database, remote)
         try:
-            deployment.recall()
+            drift.load()
             Verify(
                 self.database,
                 remote,
@@ -86,6 +86,6 @@ class Verifying:
         except RemoteError as exc:
             part.stopped, part.reason, part.hint = exc.code, exc.sentence, exc.hint
         finally:
-            deployment.remember()
+            drift.save()
             with self.database.transaction() as tx:
                 lease.release(tx)

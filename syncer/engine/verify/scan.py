@@ -1,4 +1,4 @@
-"""What verify reads: all that a remote shows of a model, without a mark, and all rows of a model, a block at a time.
+"""What verify reads: all that a remote shows of a model, without a checkpoint, and all rows of a model, a block at a time.
 
 Rows come in the order of their keys, and the waiting changes of a model likewise.
 """
@@ -12,54 +12,60 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncer.engine.pull.checkpoint import Part
-from syncer.engine.pull.partitions import Parts
-from syncer.engine.retry import Asking
+from syncer.engine.pull.checkpoint import Partition
+from syncer.engine.pull.partitions import Partitions
+from syncer.engine.retry import RetryingConnection
 from syncer.errors import RemoteRefused
 from syncer.records import rows
-from syncer.remote import Ask, Page, Remote
+from syncer.remote import Page, PageRequest, Remote
 from syncer.schema.model import Model
-from syncer.schema.pull import Each, Listing
+from syncer.schema.pull import FullList, PerParent
 from syncer.store.database import Database, Statement, Transaction
 from syncer.store.schema import CHECKPOINT, OUTBOX
 
 
-def shown(line: Asking, database: Database, remote: Remote, parts: Parts, model: Model) -> Iterator[Page]:
-    """Pages of every part of ``model``, only with records of what is selected. Raises: RemoteError, UsageError."""
-    plan = parts.plan(model)
-    if isinstance(plan, Each) and not plan.changed:
+def shown(
+    connection: RetryingConnection, database: Database, remote: Remote, partitions: Partitions, model: Model
+) -> Iterator[Page]:
+    """Pages of every partition of ``model``, only with records of what is selected. Raises: RemoteError, UsageError."""
+    plan = partitions.plan(model)
+    if isinstance(plan, PerParent) and not plan.changed:
         parent_model = remote.models[plan.parent]
-        for parent in parts.parents(plan.parent):
-            part = parts.children(model, plan, parent)
+        for parent in partitions.parents(plan.parent):
+            partition = partitions.children(model, plan, parent)
             row = database.read(lambda tx, p=parent: rows.get(tx, parent_model, p))  # type: ignore[misc]
-            yield from _walked(line, part, Ask(part.asked, parent, None, None, remote.limits.page, row))
+            yield from _walked(
+                connection, partition, PageRequest(partition.asked, parent, None, None, remote.limits.page, row)
+            )
         return
-    for part in parts.listing(model, plan) if isinstance(plan, Listing) else parts.of(model):
-        start = part.since if part.cursor is not None else None
-        yield from _walked(line, part, Ask(part.asked, part.value, start, None, remote.limits.page))
+    for partition in partitions.full_lists(model, plan) if isinstance(plan, FullList) else partitions.of(model):
+        start = partition.since if partition.cursor is not None else None
+        yield from _walked(
+            connection, partition, PageRequest(partition.asked, partition.value, start, None, remote.limits.page)
+        )
 
 
-def _walked(line: Asking, part: Part, ask: Ask) -> Iterator[Page]:
+def _walked(connection: RetryingConnection, partition: Partition, request: PageRequest) -> Iterator[Page]:
     refused = False
     while True:
         try:
-            page = line.page(ask)
+            page = connection.page(request)
         except RemoteRefused:
-            if ask.token is None or refused:
+            if request.token is None or refused:
                 raise
-            refused, ask = True, replace(ask, token=None)  # a token ends by itself after a time
+            refused, request = True, replace(request, token=None)  # a token ends by itself after a time
             continue
-        yield replace(page, rows=_wanted(part, page.rows))
+        yield replace(page, rows=_wanted(partition, page.rows))
         if page.token is None:
             return
-        ask = replace(ask, token=page.token)
+        request = replace(request, token=page.token)
 
 
-def _wanted(part: Part, found: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
-    if not part.only:
+def _wanted(partition: Partition, found: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+    if not partition.only:
         return found
-    names = [f.name for f in part.model.fields]
-    tests = [(names.index(name), chosen) for name, chosen in part.only.items()]
+    names = [f.name for f in partition.model.fields]
+    tests = [(names.index(name), chosen) for name, chosen in partition.only.items()]
     return [values for values in found if all(values[at] in chosen for at, chosen in tests)]
 
 
@@ -98,6 +104,6 @@ def waiting(tx: Transaction, model: Model, after: str, most: int) -> list[str]:
 
 
 def pulled_at(tx: Transaction, model: Model) -> str | None:
-    """When a pull of the model, or of a part of it, last came to its end, by our clock."""
+    """When a pull of the model, or of a partition of it, last came to its end, by our clock."""
     row = tx.one(_PULLED, {"r": model.remote, "m": model.name})
     return row[0] if row else None

@@ -39,7 +39,7 @@ _GONE_ONES = Statement(
 _HOW_MANY_GONE = Statement(sa.select(sa.func.count()).select_from(_GONE))
 
 
-class Spool:
+class SeenSet:
     """Keys by their text, records as stored tuples. One model at a time: :meth:`clear` before the next."""
 
     def __init__(self) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from syncer.engine.push.sample import Sent
+from syncer.engine.push.sample import AckedSample
 from syncer.engine.report import RemoteReport
 from syncer.engine.verify import scan
-from syncer.engine.verify.diff import judged, unsound
-from syncer.engine.verify.repair import local_of
+from syncer.engine.verify.diff import compare_record, inconsistent
+from syncer.engine.verify.repair import local_states
 from syncer.errors import RemoteError
 from syncer.outbox import stats
 from syncer.records import rows
@@ -25,30 +25,30 @@ _LAST_CHANGES = 10_000
 _NAMED = 3
 
 
-def recheck(database: Database, remote: Remote, sent: Sent, report: RemoteReport) -> None:
-    """Check this file's books, then some of what was ``sent`` (not nothing), and say in ``report`` what came of it."""
+def spot_check(database: Database, remote: Remote, sample: AckedSample, report: RemoteReport) -> None:
+    """Check this file's books, then some of what was ``sample`` (not nothing), and say in ``report`` what came of it."""
     wrong = database.read(lambda tx: _books(tx, remote))
     if wrong:
         report.notes.append(f"{'; '.join(wrong)}   -> syncer verify {remote.name}")
-    name, picked = sent.some()
+    name, picked = sample.some()
     model, keys = remote.models[name], picked[: remote.limits.fetch]
     known = database.read(lambda tx: rows.get_many(tx, model, keys))
     if not known:
         return  # deleted here since
-    line = remote.line()
+    connection = remote.connect()
     try:
-        answer = line.fetch(model, known)
+        answer = connection.fetch(model, known)
     except RemoteError as exc:
         if exc.sentence not in report.notes:  # a pull has said it already
             report.notes.append(f"what was sent could not be looked at again: {exc.sentence}")
         return
     finally:
-        line.close()
+        connection.close()
     different, looked = database.read(lambda tx: _different(tx, model, answer))
     if not looked:
         return
     what = "equal" if not different else f"{len(different)} differ" if len(different) > 1 else "1 differs"
-    report.checked = f"checked {looked:,} of {sent.total:,} pushed records: {what}"
+    report.checked = f"checked {looked:,} of {sample.total:,} pushed records: {what}"
     if different:
         named = f"{', '.join(different[:_NAMED])}{' ...' if len(different) > _NAMED else ''}"
         why = f"somebody may have edited it since, or {remote.name} shows it late"
@@ -57,15 +57,15 @@ def recheck(database: Database, remote: Remote, sent: Sent, report: RemoteReport
 
 def _different(tx: Transaction, model: Model, answer: Mapping[str, Row | None]) -> tuple[list[str], int]:
     """Keys of the records that are not what is here, and how many were looked at."""
-    here = local_of(tx, model, list(answer))
-    found = [key for key, record in answer.items() if judged(model, key, here[key], record) is not None]
+    here = local_states(tx, model, list(answer))
+    found = [key for key, record in answer.items() if compare_record(model, key, here[key], record) is not None]
     return found, len(answer)
 
 
 def _books(tx: Transaction, remote: Remote) -> list[str]:
     """What is wrong with the bookkeeping of this file, as far as a moment allows to see."""
     wrong = []
-    if not stats.closes(tx, _LAST_CHANGES):
+    if not stats.is_consistent(tx, _LAST_CHANGES):
         wrong.append("changes are missing from the ledger")
     stuck = stats.count_sending(tx, remote.name)
     if stuck:
@@ -74,7 +74,7 @@ def _books(tx: Transaction, remote: Remote) -> list[str]:
     for model in remote.models.values():
         keys = scan.waiting(tx, model, "", left)
         left -= len(keys)
-        odd += sum(bool(one.changes and unsound(model, key, one)) for key, one in local_of(tx, model, keys).items())
+        odd += sum(bool(one.changes and inconsistent(model, key, one)) for key, one in local_states(tx, model, keys).items())
         if left <= 0:
             break
     if odd:

@@ -28,7 +28,7 @@ from syncer.plexus.listing.pages import Order, matching
 from syncer.plexus.models.base_model import BaseModel
 from syncer.plexus.progress import advancing
 from syncer.plexus.upserts import Outcome, told, upsert_feedback
-from syncer.records.api import Unit
+from syncer.records.api import UnitOfWork
 from syncer.schema.model import Index, Kind, Model
 from syncer.suggest import near
 
@@ -472,7 +472,7 @@ def delete_all(client: Session, model: Model, keys: Sequence[str], what: str, pr
     return removed
 
 
-def _removed(unit: Unit, model: Model, key: str) -> bool:
+def _removed(unit: UnitOfWork, model: Model, key: str) -> bool:
     """False when somebody else removed it in the meantime."""
     if unit.get(model.name, key) is None:
         return False

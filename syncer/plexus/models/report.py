@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from syncer import clock
 from syncer.errors import InvalidInput
 from syncer.plexus.models.base_model import BaseModel
-from syncer.records.api import Unit
+from syncer.records.api import UnitOfWork
 
 if TYPE_CHECKING:
     from syncer.plexus.session import Session
@@ -130,7 +130,7 @@ class Report(BaseModel):
             return {report_id: _deleted(unit, report_id) for report_id in dict.fromkeys(report_ids)}
 
 
-def _deleted(unit: Unit, report_id: str) -> bool:
+def _deleted(unit: UnitOfWork, report_id: str) -> bool:
     if unit.get("Report", report_id) is None:
         return False
     unit.delete("Report", report_id)  # its description says that its blocks go with it

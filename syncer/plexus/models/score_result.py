@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from syncer.errors import InvalidInput
 from syncer.plexus.convert import inputs
 from syncer.plexus.models.base_model import BaseModel, Record
-from syncer.records.write import draft
+from syncer.records.write import prepare_create
 
 if TYPE_CHECKING:
     from syncer.plexus.session import Session
@@ -189,6 +189,6 @@ def _blame(given: Iterable[Mapping[str, Any]]) -> None:
     """Raises: InvalidInput that names the first item no result can be made of."""
     for number, fields in enumerate(given):
         try:
-            draft(ScoreResult.model(), fields)
+            prepare_create(ScoreResult.model(), fields)
         except InvalidInput as exc:
             raise InvalidInput(f"items[{number}]: {exc.what}", why=exc.why, hint=exc.hint) from exc

@@ -25,7 +25,7 @@ from syncer.records import rows
 
 if TYPE_CHECKING:
     from syncer.plexus.session import Session
-    from syncer.records.api import Unit
+    from syncer.records.api import UnitOfWork
 
 _LINK = "BatchJobScoringJob"
 
@@ -86,7 +86,7 @@ def batch_scoring_job(
     return ScoringJob.from_dict(job, client), None if batch is None else BatchJob.from_dict(batch, client)
 
 
-def _with_room(unit: Unit, wanted: dict[str, str], most: int, others: Mapping[str, Any]) -> dict[str, Any]:
+def _with_room(unit: UnitOfWork, wanted: dict[str, str], most: int, others: Mapping[str, Any]) -> dict[str, Any]:
     """An open batch, or a new one, with one more job counted; closed if that one fills it."""
     for batch in unit.find("BatchJob", {**wanted, "status": "OPEN"}, order_by="createdAt"):
         held = len(rows.keys_where(unit.tx, MODELS[_LINK], "batchJobId", batch["id"]))

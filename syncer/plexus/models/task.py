@@ -22,7 +22,7 @@ from syncer.plexus.models import task_locks
 from syncer.plexus.models import task_stages as steps
 from syncer.plexus.models.base_model import BaseModel, Record
 from syncer.plexus.models.task_stage import TaskStage
-from syncer.records.api import Unit
+from syncer.records.api import UnitOfWork
 
 if TYPE_CHECKING:
     from syncer.plexus.session import Session
@@ -257,20 +257,20 @@ class Task(BaseModel):
         return fields
 
     @contextmanager
-    def _writing(self) -> Iterator[Unit]:
+    def _writing(self) -> Iterator[UnitOfWork]:
         """A transaction; when it is through, this instance is what it left of the task."""
         with self._own_client.records.transaction() as unit:
             yield unit
             record = self._row(unit)
         self._refresh(record)
 
-    def _row(self, unit: Unit) -> Record:
+    def _row(self, unit: UnitOfWork) -> Record:
         return unit.update("Task", self.id, {})  # the row as it is; its absence is an error
 
-    def _set(self, unit: Unit, changes: Mapping[str, Any]) -> Record:
+    def _set(self, unit: UnitOfWork, changes: Mapping[str, Any]) -> Record:
         return unit.update("Task", self.id, inputs(self.model(), changes))
 
-    def _fail_stage(self, unit: Unit, message: str, current_items: int | None) -> None:
+    def _fail_stage(self, unit: UnitOfWork, message: str, current_items: int | None) -> None:
         if not steps.fail(unit, self._row(unit), message, current_items):
             _log.warning("plexus Task %s is at no stage: none was set to FAILED", self.id)
 

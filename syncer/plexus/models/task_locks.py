@@ -15,13 +15,13 @@ from typing import Any
 
 from syncer import clock, ids
 from syncer.errors import InvalidInput, RecordLocked, RecordNotFound
-from syncer.records.api import Unit
+from syncer.records.api import UnitOfWork
 
 _MODEL = "Task"
 _LONGEST_S = 366 * 24 * 3600.0
 
 
-def acquire(unit: Unit, task_id: str, timeout_s: float) -> tuple[str, datetime]:
+def acquire(unit: UnitOfWork, task_id: str, timeout_s: float) -> tuple[str, datetime]:
     """A new lock on a task: its token, and the moment it ends.
 
     The token names its holder: ``<uuid>@<host>:<pid>``. Raises: RecordLocked while somebody holds one, RecordNotFound,
@@ -41,7 +41,7 @@ def acquire(unit: Unit, task_id: str, timeout_s: float) -> tuple[str, datetime]:
     return token, clock.parsed(stored["lockExpires"])
 
 
-def release(unit: Unit, task_id: str, token: str) -> bool:
+def release(unit: UnitOfWork, task_id: str, token: str) -> bool:
     """Give a lock back; False when it is not there to give: it ended and somebody else has one, or the task is gone."""
     row = unit.get(_MODEL, task_id)
     if row is None or row["lockToken"] != token:

@@ -11,7 +11,7 @@ from typing import Any
 
 from syncer import clock
 from syncer.errors import InvalidInput
-from syncer.records.api import Unit
+from syncer.records.api import UnitOfWork
 
 Record = Mapping[str, Any]
 
@@ -26,7 +26,7 @@ _SPELLINGS = {
 _OWN = frozenset({"id", "taskId", "name", "order"})  # what makes a stage the one it is: progress never changes it
 
 
-def of_task(unit: Unit, task_id: str) -> list[dict[str, Any]]:
+def of_task(unit: UnitOfWork, task_id: str) -> list[dict[str, Any]]:
     """The stages of a task in the local file, in their order."""
     return unit.find("TaskStage", {"taskId": task_id}, order_by="order")
 
@@ -48,19 +48,19 @@ def checked(configs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def added(unit: Unit, task: Record, fields: Mapping[str, Any]) -> dict[str, Any]:
+def added(unit: UnitOfWork, task: Record, fields: Mapping[str, Any]) -> dict[str, Any]:
     """A new stage of ``task``, PENDING unless ``fields`` say otherwise."""
     return unit.create("TaskStage", {"status": "PENDING", **fields, "taskId": task["id"]})
 
 
-def current(unit: Unit, task: Record) -> dict[str, Any] | None:
+def current(unit: UnitOfWork, task: Record) -> dict[str, Any] | None:
     """The stage a task is at: the one it names, else its first one that runs; None when there is neither."""
     named = task["currentStageId"]
     stage = unit.get("TaskStage", named) if named is not None else None
     return stage or next((s for s in of_task(unit, task["id"]) if s["status"] == "RUNNING"), None)
 
 
-def complete(unit: Unit, task_id: str) -> None:
+def complete(unit: UnitOfWork, task_id: str) -> None:
     """Every stage that has not failed is COMPLETED now, and has started if it had not."""
     now = clock.stored_now()
     for stage in of_task(unit, task_id):
@@ -69,7 +69,7 @@ def complete(unit: Unit, task_id: str) -> None:
             unit.update("TaskStage", stage["id"], {"status": "COMPLETED", "completedAt": now, "startedAt": begun})
 
 
-def fail(unit: Unit, task: Record, message: str, current_items: int | None) -> bool:
+def fail(unit: UnitOfWork, task: Record, message: str, current_items: int | None) -> bool:
     """The stage a task is at has FAILED with ``message``; False when it is at none."""
     stage = current(unit, task)
     if stage is None:
@@ -81,7 +81,7 @@ def fail(unit: Unit, task: Record, message: str, current_items: int | None) -> b
     return True
 
 
-def progressed(unit: Unit, task: Record, configs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def progressed(unit: UnitOfWork, task: Record, configs: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Bring the stages named by ``configs`` up to date; all stages of the task after it, new ones last.
 
     A stage that is missing is created (order 0 unless given). A status that is not given is PENDING; a start is the task's

@@ -21,7 +21,7 @@ from syncer.plexus.scores import yaml
 
 if TYPE_CHECKING:
     from syncer.plexus.session import Session
-    from syncer.records.api import Unit
+    from syncer.records.api import UnitOfWork
 
 Record = Mapping[str, Any]
 Result = dict[str, Any]
@@ -118,7 +118,7 @@ def _checked(code: Any) -> str:
     return code.strip()
 
 
-def _create(unit: Unit, score_id: str, code: str, note: str, guidelines: str | None) -> Result:
+def _create(unit: UnitOfWork, score_id: str, code: str, note: str, guidelines: str | None) -> Result:
     now = champion(unit, score_id).known()
     wanted = now.guidelines if guidelines is None else guidelines.strip()
     newest = next(iter(unit.find("ScoreVersion", {"scoreId": score_id}, order_by=["-createdAt", "-id"], limit=1)), None)

@@ -37,7 +37,7 @@ SCALAR_TYPES: dict[Kind, GraphQLScalarType] = {
     Kind.TEXT: GraphQLString,
     Kind.INTEGER: GraphQLInt,
     Kind.NUMBER: GraphQLFloat,
-    Kind.FLAG: GraphQLBoolean,
+    Kind.BOOLEAN: GraphQLBoolean,
     Kind.JSON: AWS_JSON,
     Kind.TIME: AWS_DATE_TIME,
 }
@@ -81,7 +81,7 @@ _OPERATORS = {
     Kind.TEXT: GraphQLInputObjectType("ModelStringInput", _text_operators(GraphQLString)),
     Kind.INTEGER: GraphQLInputObjectType("ModelIntInput", _number_operators(GraphQLInt)),
     Kind.NUMBER: GraphQLInputObjectType("ModelFloatInput", _number_operators(GraphQLFloat)),
-    Kind.FLAG: GraphQLInputObjectType("ModelBooleanInput", _fields(GraphQLBoolean, "ne", "eq") | _presence()),
+    Kind.BOOLEAN: GraphQLInputObjectType("ModelBooleanInput", _fields(GraphQLBoolean, "ne", "eq") | _presence()),
 }
 
 _KEY_SIGNS = ("eq", "le", "lt", "ge", "gt")

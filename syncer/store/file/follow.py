@@ -21,7 +21,7 @@ from syncer import clock
 from syncer.errors import DatabaseBusy
 from syncer.store.file import connections, fork_safety, locks
 from syncer.store.file.connections import Held
-from syncer.store.file.header import Difference
+from syncer.store.file.header import FileDifference
 from syncer.store.file.identity import FileIdentity
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Left:
     ``certain``: all that was committed is in that file, or in the copy.
     """
 
-    difference: Difference
+    difference: FileDifference
     copy: Path | None = None
     failed: str | None = None
     certain: bool = False
@@ -58,20 +58,20 @@ class Left:
             self.copy = None
 
 
-def settled(files: FileIdentity) -> Difference | None:
+def settled(files: FileIdentity) -> FileDifference | None:
     """What is different once another process that has the file to itself has let go of it."""
     until = 500
     while True:
         found = files.difference()
         if found is None and files.is_surely_cut():
-            return Difference.CUT
-        if found is not Difference.LOG or not files.log_is_same() or not until:
+            return FileDifference.CUT
+        if found is not FileDifference.LOG or not files.log_is_same() or not until:
             return found
         until -= 1
         threading.Event().wait(0.01)
 
 
-def saved(held: Held, difference: Difference) -> Left:
+def saved(held: Held, difference: FileDifference) -> Left:
     """Bring what only the open log of ``held`` holds into the database file, or else into a copy.
 
     Nothing is closed yet. Raises: DatabaseBusy where neither can be done now.
@@ -79,19 +79,19 @@ def saved(held: Held, difference: Difference) -> Left:
     files, raw = held.files, held.connection
     assert files is not None
     assert raw is not None
-    if difference is Difference.DESCRIPTORS:
+    if difference is FileDifference.DESCRIPTORS:
         return Left(difference)  # what was committed is in the files, and SQLite must not touch the numbers any more
     left = Left(difference)
-    if difference is Difference.INDEX and files.log_is_same():
+    if difference is FileDifference.INDEX and files.log_is_same():
         return left  # everything is in the log that the name leads to
-    by_name = difference in (Difference.LOG, Difference.INDEX)
+    by_name = difference in (FileDifference.LOG, FileDifference.INDEX)
     in_the_log = by_name and files.can_be_saved() and not files.is_cut(files.header())
     if in_the_log and _folded(raw, files):
         left.certain = True
         return left
     if by_name and not files.has_unsaved():
         return left
-    if difference in (Difference.DATABASE, Difference.GONE) and not _has_unsent(raw):
+    if difference in (FileDifference.DATABASE, FileDifference.GONE) and not _has_unsent(raw):
         return left
     if in_the_log and files.index_is_same():
         raise _not_yet(held.path, difference, None)
@@ -105,7 +105,7 @@ def saved(held: Held, difference: Difference) -> Left:
     return left
 
 
-def _not_yet(path: Path, difference: Difference, why: Exception | None) -> DatabaseBusy:
+def _not_yet(path: Path, difference: FileDifference, why: Exception | None) -> DatabaseBusy:
     """Nothing is left while it is the only place of what was accepted: the next call tries again."""
     return DatabaseBusy(
         f"{difference.value}, and what it holds could not be saved yet",
@@ -115,14 +115,14 @@ def _not_yet(path: Path, difference: Difference, why: Exception | None) -> Datab
     )
 
 
-def alone(path: Path, me: fork_safety.Kept) -> None:
+def alone(path: Path, me: fork_safety.ForkAware) -> None:
     """Let everybody else in this process leave the file. Raises: DatabaseBusy where one cannot."""
     for one in fork_safety.kept(path):
         if one is not me and not one.leave(_WAIT_S, save=True):
             raise _in_use("its files were removed or replaced", path)
 
 
-def left_behind(held: Held, difference: Difference) -> None:
+def left_behind(held: Held, difference: FileDifference) -> None:
     """Close every connection of this process to the file, and put a log aside that belongs to no file of that name.
 
     Raises: DatabaseBusy where one of them is in use, or cannot be closed without harm.
@@ -132,7 +132,7 @@ def left_behind(held: Held, difference: Difference) -> None:
     free = _closed(held)
     if not free:
         raise _in_use(difference.value, held.path)
-    if difference in (Difference.DATABASE, Difference.CUT):
+    if difference in (FileDifference.DATABASE, FileDifference.CUT):
         aside = free_name(held.path, "old-wal")
         files.forget_log(aside)
         if aside.exists():

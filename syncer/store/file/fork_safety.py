@@ -28,7 +28,7 @@ _WAIT_S = 10.0
 _BEHIND_S = 0.05
 
 
-class Kept(Protocol):
+class ForkAware(Protocol):
     """What has connections open for longer than a call. Each method may be called again where it was broken off."""
 
     path: Path
@@ -53,22 +53,22 @@ class Kept(Protocol):
         ...
 
 
-_kept: weakref.WeakSet[Kept] = weakref.WeakSet()
+_kept: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 _interrupted = False
 
 
-def keep(one: Kept) -> None:
+def keep(one: ForkAware) -> None:
     """Let ``one`` be told of every fork, for as long as it lives."""
     _kept.add(one)
 
 
-def kept(path: Path) -> list[Kept]:
+def kept(path: Path) -> list[ForkAware]:
     """Those that keep connections to ``path``."""
     real = os.path.realpath(path)
     return [one for one in _every() if os.path.realpath(one.path) == real]
 
 
-def _every() -> list[Kept]:
+def _every() -> list[ForkAware]:
     while True:
         with suppress(RuntimeError):  # another thread has just opened one, or Python has forgotten one
             return list(_kept)

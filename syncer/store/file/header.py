@@ -16,7 +16,7 @@ LOG_HEADER, _FRAME_HEADER = 32, 24
 _CAN_LOOK = hasattr(os, "pread")  # not in Windows
 
 
-class Difference(Enum):
+class FileDifference(Enum):
     """What is not as it was when the files were opened."""
 
     DESCRIPTORS = "its descriptors were closed by this program"

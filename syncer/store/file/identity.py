@@ -18,7 +18,7 @@ from pathlib import Path
 
 from syncer.store.file import frames, header, locks
 from syncer.store.file.descriptors import Inode, inode_at, inode_of, may_write, open_on
-from syncer.store.file.header import LOG_HEADER, Difference, Header
+from syncer.store.file.header import LOG_HEADER, FileDifference, Header
 
 _log = logging.getLogger(__name__)
 
@@ -135,18 +135,18 @@ class FileIdentity:
             self._quiet, self._folder_inode = changed, folder.st_ino
         return True
 
-    def difference(self) -> Difference | None:
+    def difference(self) -> FileDifference | None:
         """What is different, None when all is well by now: locks that were dropped are set again."""
         if self._database is None or self._distrusted or not self._numbers_are_ours():
-            return Difference.DESCRIPTORS
+            return FileDifference.DESCRIPTORS
         # Locks before names: once they are set again, nobody takes himself for the last one and removes what is looked at.
         shared = self.database_fd < 0 or locks.share(self.database_fd)
         alive = self.index_fd < 0 or locks.keep_index(self.index_fd)
         found = self._renamed()
         if found is None and not shared:
-            found = Difference.LOG  # somebody has the file alone, and is about to remove the log
+            found = FileDifference.LOG  # somebody has the file alone, and is about to remove the log
         if found is None and not alive:
-            found = Difference.INDEX
+            found = FileDifference.INDEX
         if found is None:
             self._hold()
         return found
@@ -333,15 +333,15 @@ class FileIdentity:
         wanted = ((self._database, self.database_fd), (self._log, self.log_fd), (self._index, self.index_fd))
         return all(number >= 0 for inode, number in wanted if inode is not None)
 
-    def _renamed(self) -> Difference | None:
+    def _renamed(self) -> FileDifference | None:
         at = inode_at(self._names[0])
         if at != self._database:
-            return Difference.GONE if at is None else Difference.DATABASE
+            return FileDifference.GONE if at is None else FileDifference.DATABASE
         if self._log is None:
             return None
         if not self.log_is_same():
-            return Difference.LOG
-        return None if self.index_is_same() else Difference.INDEX
+            return FileDifference.LOG
+        return None if self.index_is_same() else FileDifference.INDEX
 
     def _linked(self, links: int) -> None:
         self._links = links

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from syncer import Workspace, clock, ids
 from syncer.config import Settings
 from syncer.engine import lease
-from syncer.engine.plan.report import Plan, Planned
+from syncer.engine.plan.report import Plan, WouldSend
 from syncer.errors import DatabaseError, UsageError
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
@@ -46,7 +46,7 @@ def applied(sandbox: Sandbox, skipping: int = 0) -> list[tuple[str, str, str]]:
     return [(effect.op, effect.model, effect.key) for effect in sandbox.effects()[skipping:]]
 
 
-def told(planned: list[Planned]) -> list[tuple[str, str, str]]:
+def told(planned: list[WouldSend]) -> list[tuple[str, str, str]]:
     """The same of a plan."""
     return [(one.op, one.model, one.key) for one in planned]
 

@@ -1,4 +1,4 @@
-"""Marks: a pull starts where the last one ended, skips nothing, and goes on from wherever it was left."""
+"""Checkpoints: a pull starts where the last one ended, skips nothing, and goes on from wherever it was left."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from syncer import Workspace, clock
 from syncer.adapters.abeja.spec import RUN
 from syncer.adapters.plexus.spec import MODELS
 from syncer.config import Settings
-from syncer.engine.pull.checkpoint import Mark, Part, moved, nothing_below, set_back
+from syncer.engine.pull.checkpoint import Checkpoint, Partition, advanced, nothing_below, rewound
 from syncer.remote import Limits, Page
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
-from syncer.schema.pull import Listing
+from syncer.schema.pull import FullList
 from tests.files import rows, write
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -119,7 +119,7 @@ def opened(path: Path, sandbox: Sandbox, **more: str) -> Workspace:
 def test_nothing_is_skipped_whatever_the_servers_clock_says(
     path: Path, lab: Sandbox, frozen: clock.Virtual, hours: int
 ) -> None:
-    """Marks are made of the server's times alone: hours between its clock and ours change nothing."""
+    """Checkpoints are made of the server's times alone: hours between its clock and ours change nothing."""
     off = timedelta(hours=hours)
     with skewed(lab, off) as (url, _), opened(path, lab, PLEXUS_API_URL=url) as ws:
         for n in range(4):
@@ -132,7 +132,7 @@ def test_nothing_is_skipped_whatever_the_servers_clock_says(
 
 
 def test_a_server_clock_that_is_put_back_hides_nothing(path: Path, lab: Sandbox, frozen: clock.Virtual) -> None:
-    """Marks from when it ran three hours ahead would lie in the future: what is written after that is still seen."""
+    """Checkpoints from when it ran three hours ahead would lie in the future: what is written after that is still seen."""
     off = timedelta(hours=3)
     with skewed(lab, off) as (url, handler), opened(path, lab, PLEXUS_API_URL=url) as ws:
         lab.put("ScoreResult", result("before", frozen.now() + off))
@@ -140,7 +140,7 @@ def test_a_server_clock_that_is_put_back_hides_nothing(path: Path, lab: Sandbox,
         handler.off = timedelta(0)
         frozen.sleep(600)
         lab.put("ScoreResult", result("after", frozen.now()))
-        frozen.sleep(4 * 3600)  # the old mark is in the past again by now
+        frozen.sleep(4 * 3600)  # the old checkpoint is in the past again by now
         assert added(ws) == 1
         lab.put("ScoreResult", result("later", frozen.now()))
         assert added(ws, models=["ScoreResult"]) == 1
@@ -148,20 +148,22 @@ def test_a_server_clock_that_is_put_back_hides_nothing(path: Path, lab: Sandbox,
 
 def test_a_mark_without_clock_trouble_stays_as_it_is() -> None:
     """Seconds between two looks at a clock are no reason to read anything again."""
-    mark = Mark("all", cursor="2026-11-20T12:00:00.000000Z", complete_at="2026-11-20T11:59:58.000000Z")
-    assert set_back(mark, -3.0) is mark
-    assert set_back(mark, None) is mark
-    assert set_back(mark, -3600.0).cursor == "2026-11-20T10:59:58.000000Z"
+    checkpoint = Checkpoint("all", cursor="2026-11-20T12:00:00.000000Z", complete_at="2026-11-20T11:59:58.000000Z")
+    assert rewound(checkpoint, -3.0) is checkpoint
+    assert rewound(checkpoint, None) is checkpoint
+    assert rewound(checkpoint, -3600.0).cursor == "2026-11-20T10:59:58.000000Z"
 
 
 def test_a_time_from_the_future_moves_a_mark_to_the_servers_present_only() -> None:
-    """Also where no answer tells the server's time, so that no later look could set the mark back."""
+    """Also where no answer tells the server's time, so that no later look could set the checkpoint back."""
     model = MODELS["ScoreResult"]
     at = [f.name for f in model.fields].index("updatedAt")
     row = [None] * (len(model.fields) + 1)
     row[at] = clock.stored(NOON + timedelta(days=1))  # type: ignore[call-overload]
-    part = Part(model, model, "all", cursor="updatedAt")
-    assert moved(part, Mark("all", started_at=clock.stored(NOON)), Page((tuple(row),))).cursor == clock.stored(NOON)
+    partition = Partition(model, model, "all", cursor="updatedAt")
+    assert advanced(partition, Checkpoint("all", started_at=clock.stored(NOON)), Page((tuple(row),))).cursor == clock.stored(
+        NOON
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_a_time_from_the_future_moves_a_mark_to_the_servers_present_only() -> No
 def test_a_list_is_left_only_where_nothing_can_be_late_or_change(minutes: int, states: tuple[str, ...], below: bool) -> None:
     """Runs show in the list up to ten minutes late; those not ended yet are read again [I12]."""
     plan = RUN.pull
-    assert isinstance(plan, Listing)
+    assert isinstance(plan, FullList)
     names = [f.name for f in RUN.fields]
 
     def row(state: str) -> tuple[Any, ...]:
@@ -183,13 +185,13 @@ def test_a_list_is_left_only_where_nothing_can_be_late_or_change(minutes: int, s
 
 @pytest.mark.parametrize("nonsense", ["zzz", "0", "2026-11-20 12:00:00.000000+", None, 5])
 def test_what_is_no_time_never_becomes_a_mark(nonsense: Any) -> None:
-    """A text that is no time in a time's place moves the mark nowhere."""
+    """A text that is no time in a time's place moves the checkpoint nowhere."""
     model = MODELS["ScoreResult"]
     at = [f.name for f in model.fields].index("updatedAt")
     row = tuple(nonsense if n == at else None for n in range(len(model.fields) + 1))
-    part = Part(model, model, "accountId=acc", "accountId", "acc", "updatedAt")
-    mark = Mark("accountId=acc", cursor="2026-11-19T00:00:00.000000Z")
-    assert moved(part, mark, Page([row], None, "2026-11-20T12:00:00.000000Z")).cursor == mark.cursor
+    partition = Partition(model, model, "accountId=acc", "accountId", "acc", "updatedAt")
+    checkpoint = Checkpoint("accountId=acc", cursor="2026-11-19T00:00:00.000000Z")
+    assert advanced(partition, checkpoint, Page([row], None, "2026-11-20T12:00:00.000000Z")).cursor == checkpoint.cursor
 
 
 def test_both_spellings_of_times_are_found(synced: Workspace, lab: Sandbox, frozen: clock.Virtual) -> None:
@@ -248,7 +250,7 @@ def test_a_record_that_moves_between_pages_is_seen(
 def test_a_token_the_remote_does_not_know_any_more_costs_only_a_restart(
     synced: Workspace, lab: Sandbox, path: Path, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
-    """Tokens expire: that part is walked again from its mark, in the same pull and without an error."""
+    """Tokens expire: that part is walked again from its checkpoint, in the same pull and without an error."""
     lab.put_all("ScoreResult", [result(f"r{n:02}", OLD["updatedAt"]) for n in range(30)])
     synced.pull(models=["Account"])
     monkeypatch.setattr("syncer.adapters.plexus.adapter.Plexus.limits", Limits(page=10))
@@ -280,7 +282,7 @@ def test_a_remote_that_refuses_every_second_page_is_said_and_not_asked_for_ever(
 
 
 def test_another_account_key_starts_anew(path: Path, lab: Sandbox) -> None:
-    """What is filtered by the mark of one account is not filtered by that for another."""
+    """What is filtered by the checkpoint of one account is not filtered by that for another."""
     lab.put("Account", {"id": "acc2", "name": "Plant", "key": "plant", **OLD})
     for card, owner in (("card", "acc"), ("card2", "acc2")):
         lab.put("Scorecard", {"id": card, "name": card, "key": card, "accountId": owner, **OLD})
@@ -311,12 +313,15 @@ def test_marks_made_at_another_address_say_nothing_here(path: Path, lab: Sandbox
 def test_marks_of_earlier_versions_are_taken_over(
     synced: Workspace, lab: Sandbox, path: Path, frozen: clock.Virtual
 ) -> None:
-    """A mark without an address is of this one: an upgrade does not pull everything again, and it is taken once only."""
+    """A checkpoint without an address is of this one.
+
+    An upgrade does not pull everything again, and it is taken once only.
+    """
     lab.put("ScoreResult", result("seen", frozen.now()))
     synced.pull()
     (marked,) = rows(path, "SELECT partition FROM _checkpoint WHERE model = 'ScoreResult'")
     bare = marked[0].partition(" at ")[0]
-    write(path, "UPDATE _checkpoint SET partition = ?, scope = ? WHERE model = 'ScoreResult'", bare, Mark(bare).scope)
+    write(path, "UPDATE _checkpoint SET partition = ?, scope = ? WHERE model = 'ScoreResult'", bare, Checkpoint(bare).scope)
     lab.put("ScoreResult", result("old", OLD["updatedAt"]))
     assert added(synced) == 0
     assert rows(path, "SELECT partition FROM _checkpoint WHERE model = 'ScoreResult'") == [marked]
@@ -366,7 +371,7 @@ def test_a_walk_over_parents_that_was_interrupted_asks_the_new_ones_too(
 def test_a_page_that_cannot_be_stored_leaves_the_mark_where_it_was(
     synced: Workspace, lab: Sandbox, path: Path, online: Callable[[], None]
 ) -> None:
-    """Rows and mark are one commit: when the rows fail, the next pull reads the same page again."""
+    """Rows and checkpoint are one commit: when the rows fail, the next pull reads the same page again."""
     synced.pull()
     before = rows(path, "SELECT * FROM _checkpoint WHERE model = 'ScoreResult'")
     lab.put("ScoreResult", result("r", clock.now()))

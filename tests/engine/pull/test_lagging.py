@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncer import Workspace, clock
-from syncer.merge.rules import Preferences, Rule
+from syncer.merge.rules import MergeRules, Rule
 from syncer.sandbox.server import Sandbox
 from tests.factory import account
 
@@ -74,7 +74,7 @@ def test_a_second_edit_does_not_clash_with_the_first(
     synced: Workspace, sandbox: Sandbox, item: str, time: clock.Virtual, rule: Rule
 ) -> None:
     """An edit that waits over one just sent meets the record of before both: nobody else wrote, nothing to decide."""
-    synced.__dict__["rules"] = {"plexus": Preferences(rule)}
+    synced.__dict__["rules"] = {"plexus": MergeRules(rule)}
     lag = Lag(sandbox, item)
     synced.plexus.update("Item", item, {"text": "second"})
     assert synced.push("plexus").exit_code == 0

@@ -68,7 +68,7 @@ def test_every_model_comes_home(synced: Workspace, sandbox: Sandbox, tmp_path: P
 
 
 def test_a_new_and_an_edited_record_arrive(synced: Workspace, sandbox: Sandbox) -> None:
-    """Only what changed since the mark, with its overlap, is written."""
+    """Only what changed since the checkpoint, with its overlap, is written."""
     upstream(sandbox)
     synced.pull()
     sandbox.edit("ScoreResult", "r0", value="No")
@@ -81,7 +81,7 @@ def test_a_new_and_an_edited_record_arrive(synced: Workspace, sandbox: Sandbox) 
 
 
 def test_a_late_arrival_inside_the_overlap_is_seen(synced: Workspace, sandbox: Sandbox) -> None:
-    """A record that appears with a time a little before the mark is not missed."""
+    """A record that appears with a time a little before the checkpoint is not missed."""
     now = clock.now()
 
     def text(minutes: int) -> str:
@@ -181,7 +181,7 @@ def test_a_field_changed_on_both_sides_is_a_conflict_with_both_values(
 
 
 def test_a_conflict_found_by_the_pull_is_the_same(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """It makes no difference whether push or pull meets the clash first."""
+    """It makes no difference whether push or pull meets the conflict first."""
     upstream(sandbox)
     synced.pull()
     synced.plexus.update("ScoreResult", "r0", {"value": "No"})
@@ -354,7 +354,10 @@ def test_unfinished_jobs_are_read_again(synced: Workspace, sandbox: Sandbox) -> 
     """Jobs are listed by creation; the edits of unfinished ones are found by asking for them."""
     upstream(sandbox)
     job = {"status": "PENDING", "itemId": "i", "accountId": "acc", "scorecardId": "card"}
-    for key, day in (("j", "2026-03-01"), ("newer", "2026-03-20")):  # the mark, even with its overlap, is behind the first
+    for key, day in (
+        ("j", "2026-03-01"),
+        ("newer", "2026-03-20"),
+    ):  # the checkpoint, even with its overlap, is behind the first
         when = f"{day}T00:00:00.000Z"
         sandbox.put("ScoringJob", {"id": key, **job, "createdAt": when, "updatedAt": when})
     synced.pull()

@@ -14,7 +14,7 @@ from syncer import Workspace, clock
 from syncer.adapters.plexus.spec import MODELS
 from syncer.engine.push.send import Delivery
 from syncer.errors import InvalidInput
-from syncer.remote import DESCRIBED_ANEW, Change, Op, Outcome, Receipt, State
+from syncer.remote import DESCRIBED_ANEW, Change, Op, Receipt, ReceiptKind, State
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
 from syncer.schema import values
@@ -323,9 +323,9 @@ def test_a_choice_nobody_here_knows_survives(synced: Workspace, sandbox: Sandbox
 def test_made_anew_is_no_failure_of_the_remote() -> None:
     """A batch of which nothing went out because it must be made anew says nothing about how well the remote is."""
     change = Change(1, MODELS["Item"], "i", Op.CREATE, (), "k", State.PENDING, 0)
-    anew = Receipt(1, Outcome.LATER, code=DESCRIBED_ANEW)
+    anew = Receipt(1, ReceiptKind.LATER, code=DESCRIBED_ANEW)
     assert not Delivery([(change, anew)]).failed
-    assert Delivery([(change, anew), (change, Receipt(1, Outcome.LATER, code="throttled"))]).failed
+    assert Delivery([(change, anew), (change, Receipt(1, ReceiptKind.LATER, code="throttled"))]).failed
 
 
 def test_an_answer_that_leaves_unknown_fields_out_takes_none_away(synced: Workspace, sandbox: Sandbox, path: Path) -> None:

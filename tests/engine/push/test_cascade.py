@@ -12,11 +12,11 @@ import pytest
 
 from syncer import Workspace, clock
 from syncer.adapters import registry
-from syncer.adapters.plexus.adapter import Plexus, PlexusLine
+from syncer.adapters.plexus.adapter import Plexus, PlexusConnection
 from syncer.errors import RemoteRefused, Unreachable
 from syncer.outbox.delete_order import pointing_at
 from syncer.sandbox.server import Sandbox
-from syncer.schema.pull import Each
+from syncer.schema.pull import PerParent
 from syncer.store.reader import Reader
 from syncer.views import outbox as views_outbox
 from tests.factory import account, result, scoring
@@ -82,15 +82,15 @@ def number(ws: Workspace, key: str) -> int:
 
 def before_a_send(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
     """Do this once, between the question and the first batch that is sent."""
-    push, done = PlexusLine.push, []
+    push, done = PlexusConnection.push, []
 
-    def late(line: PlexusLine, changes: Any) -> Any:
+    def late(connection: PlexusConnection, changes: Any) -> Any:
         if not done:
             done.append(1)
             work()
-        return push(line, changes)
+        return push(connection, changes)
 
-    monkeypatch.setattr(PlexusLine, "push", late)
+    monkeypatch.setattr(PlexusConnection, "push", late)
 
 
 def test_what_is_declared_can_be_asked_for() -> None:
@@ -99,9 +99,9 @@ def test_what_is_declared_can_be_asked_for() -> None:
     for remote in registry.names():
         models = registry.models(remote)
         for model in models.values():
-            for name, field in model.takes:
+            for name, field in model.cascades:
                 plan = models[name].pull
-                assert isinstance(plan, Each)
+                assert isinstance(plan, PerParent)
                 assert (plan.parent, plan.index[0], plan.changed, plan.cursor) == (model.name, field, False, None)
                 assert (name, field) in [(child.name, pointer.name) for child, pointer in pointing_at(models, model.name)]
                 declared += 1
@@ -317,8 +317,8 @@ def test_an_index_that_lags_deletes_nothing_of_others(
     report, other = report_of(synced), report_of(synced, "Other")
     sandbox.put("ReportBlock", id="moved", reportId=other, position=0, type="x")
     synced.plexus.delete("Report", report)
-    page = PlexusLine.page
-    monkeypatch.setattr(PlexusLine, "page", lambda line, ask: page(line, replace(ask, partition=other)))
+    page = PlexusConnection.page
+    monkeypatch.setattr(PlexusConnection, "page", lambda line, ask: page(line, replace(ask, partition=other)))
     assert synced.push().exit_code == 0
     assert deleted(sandbox) == [("Report", report)]
 
@@ -330,14 +330,14 @@ def test_a_delete_dropped_during_the_question_takes_nothing(
     report = report_of(synced)
     unknown_blocks(sandbox, report, 3)
     synced.plexus.delete("Report", report)
-    page = PlexusLine.page
+    page = PlexusConnection.page
 
-    def dropping(line: PlexusLine, ask: Any) -> Any:
-        found = page(line, ask)
+    def dropping(connection: PlexusConnection, ask: Any) -> Any:
+        found = page(connection, ask)
         synced.drop(number(synced, report))
         return found
 
-    monkeypatch.setattr(PlexusLine, "page", dropping)
+    monkeypatch.setattr(PlexusConnection, "page", dropping)
     assert synced.push().exit_code == 0
     assert deleted(sandbox) == []
     assert [r["id"] for r in synced.plexus.find("Report")] == [report]
@@ -351,14 +351,14 @@ def test_a_report_deleted_during_the_push_is_asked_about_too(
     first, second = report_of(synced), report_of(synced, "Second")
     blocks = unknown_blocks(sandbox, second, 3)
     synced.plexus.delete("Report", first)
-    page = PlexusLine.page
+    page = PlexusConnection.page
 
-    def deleting(line: PlexusLine, ask: Any) -> Any:
+    def deleting(connection: PlexusConnection, ask: Any) -> Any:
         if synced.plexus.get("Report", second) is not None:
             synced.plexus.delete("Report", second)
-        return page(line, ask)
+        return page(connection, ask)
 
-    monkeypatch.setattr(PlexusLine, "page", deleting)
+    monkeypatch.setattr(PlexusConnection, "page", deleting)
     assert synced.push().exit_code == 0
     assert deleted(sandbox)[0] == ("Report", first)
     assert sorted(deleted(sandbox)[1:-1]) == [("ReportBlock", block) for block in blocks]
@@ -391,14 +391,14 @@ def test_a_refusal_of_all_stops_the_push(synced: Workspace, sandbox: Sandbox, st
 
 
 def _poisoned(monkeypatch: pytest.MonkeyPatch, key: str, error: Callable[[], Exception]) -> None:
-    page = PlexusLine.page
+    page = PlexusConnection.page
 
-    def poisoned(line: PlexusLine, ask: Any) -> Any:
+    def poisoned(connection: PlexusConnection, ask: Any) -> Any:
         if ask.partition == key:
             raise error()
-        return page(line, ask)
+        return page(connection, ask)
 
-    monkeypatch.setattr(PlexusLine, "page", poisoned)
+    monkeypatch.setattr(PlexusConnection, "page", poisoned)
 
 
 def test_a_refused_question_parks_only_its_own_delete(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncer import Workspace, clock
-from syncer.adapters.plexus.adapter import PlexusLine
+from syncer.adapters.plexus.adapter import PlexusConnection
 from syncer.sandbox.server import Sandbox
 from tests.engine.push.test_push import once_each, outbox
 from tests.factory import result, scoring
@@ -202,14 +202,14 @@ def test_a_record_made_after_the_question_becomes_an_update(
     account = shared(synced)["accountId"]
     name = f"{account}--x-1"
     item(synced, account, id=name, externalId="x-1", description="ours")
-    push = PlexusLine.push
+    push = PlexusConnection.push
 
-    def late(line: PlexusLine, changes: Any) -> Any:
+    def late(connection: PlexusConnection, changes: Any) -> Any:
         if sandbox.get("Item", name) is None:
             sandbox.put("Item", id=name, accountId=account, externalId="x-1", isEvaluation=True, text="theirs")
-        return push(line, changes)
+        return push(connection, changes)
 
-    monkeypatch.setattr(PlexusLine, "push", late)
+    monkeypatch.setattr(PlexusConnection, "push", late)
     assert synced.push().exit_code == 0
     stored = sandbox.get("Item", name) or {}
     assert (stored["text"], stored["description"]) == ("theirs", "ours")
@@ -308,7 +308,7 @@ def test_a_crash_before_the_answer_is_stored_asks_again(
         raise OSError("power")
 
     with monkeypatch.context() as patched:
-        patched.setattr("syncer.engine.id_remap.take_over", crash)
+        patched.setattr("syncer.engine.id_remap.convert_to_update", crash)
         with pytest.raises(OSError, match="power"):
             other.push()
     assert (other.plexus.get("ScoreResult", made) or {})["feedbackItemId"] == local
@@ -355,15 +355,15 @@ def test_being_told_to_wait_is_remembered(synced: Workspace, sandbox: Sandbox) -
 
 def _poisoned(monkeypatch: pytest.MonkeyPatch, key: str, error: Callable[[], Exception]) -> list[int]:
     """Let every question about ``key`` fail; how many were asked about each time."""
-    seek, asked = PlexusLine.seek, []
+    seek, asked = PlexusConnection.lookup, []
 
-    def poisoned(line: PlexusLine, model: Any, wanted: Any) -> Any:
+    def poisoned(connection: PlexusConnection, model: Any, wanted: Any) -> Any:
         asked.append(len(wanted))
         if any(key in values.values() for values in wanted):
             raise error()
-        return seek(line, model, wanted)
+        return seek(connection, model, wanted)
 
-    monkeypatch.setattr(PlexusLine, "seek", poisoned)
+    monkeypatch.setattr(PlexusConnection, "lookup", poisoned)
     return asked
 
 
@@ -462,7 +462,7 @@ def test_a_delete_behind_an_adopted_upsert_deletes_the_remotes_record(
 
 
 def test_a_record_deleted_here_is_made_again_by_the_upsert(synced: Workspace, sandbox: Sandbox) -> None:
-    """Our own delete of the owner waits: the upsert came after it, so it is a new record."""
+    """Our own delete of the existing record waits: the upsert came after it, so it is a new record."""
     ids = shared(synced)
     first = feedback(synced, ids, editorName="Ann")
     synced.push()
@@ -474,7 +474,7 @@ def test_a_record_deleted_here_is_made_again_by_the_upsert(synced: Workspace, sa
 
 
 def test_waiting_edits_of_the_owner_stay(synced: Workspace, other: Workspace, sandbox: Sandbox) -> None:
-    """The owner was pulled and edited here before: its edits and the upsert's fields leave as one update."""
+    """The existing record was pulled and edited here before: its edits and the upsert's fields leave as one update."""
     ids = shared(synced, other)
     first = feedback(synced, ids, editorName="Ann")
     synced.push()
@@ -612,7 +612,7 @@ def test_an_identifier_whose_item_is_gone_finds_nobody(synced: Workspace, sandbo
 def test_children_of_an_upsert_wait_for_its_answer(
     synced: Workspace, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While nobody can tell who the owner is, nothing that refers to the record leaves, and everything else does."""
+    """While nobody can tell which record exists, nothing that refers to the record leaves, and everything else does."""
     from syncer.errors import Unreachable
 
     ids = shared(synced)
@@ -636,14 +636,14 @@ def test_an_upsert_written_in_the_middle_of_a_push_is_asked_for_too(
     first = feedback(synced, ids, editorName="Ann")
     synced.push()
     other.plexus.create_many("Account", [{"name": f"n{n}", "key": f"k{n}"} for n in range(200)])
-    push, written = PlexusLine.push, []
+    push, written = PlexusConnection.push, []
 
-    def meanwhile(line: PlexusLine, changes: Any) -> Any:
+    def meanwhile(connection: PlexusConnection, changes: Any) -> Any:
         if not written:
             written.append(feedback(other, ids, editorName="Bob"))
-        return push(line, changes)
+        return push(connection, changes)
 
-    monkeypatch.setattr(PlexusLine, "push", meanwhile)
+    monkeypatch.setattr(PlexusConnection, "push", meanwhile)
     assert other.push().exit_code == 0
     assert [(r["id"], r["editorName"]) for r in sandbox.rows("FeedbackItem")] == [(first, "Bob")]
     assert drained(other)
@@ -656,14 +656,14 @@ def test_an_edit_between_question_and_update_is_not_overwritten(
     ids = shared(synced)
     sandbox.put("FeedbackItem", ids, id="theirs", cacheKey="tone:1", editedAt="2026-01-01T00:00:00.000Z")
     feedback(synced, ids, editorName="Ann")
-    push = PlexusLine.push
+    push = PlexusConnection.push
 
-    def late(line: PlexusLine, changes: Any) -> Any:
+    def late(connection: PlexusConnection, changes: Any) -> Any:
         if not (sandbox.get("FeedbackItem", "theirs") or {}).get("editorName"):
             sandbox.edit("FeedbackItem", "theirs", editorName="Zoe")
-        return push(line, changes)
+        return push(connection, changes)
 
-    monkeypatch.setattr(PlexusLine, "push", late)
+    monkeypatch.setattr(PlexusConnection, "push", late)
     assert synced.push().exit_code == 3
     assert (sandbox.get("FeedbackItem", "theirs") or {})["editorName"] == "Zoe"
     assert rows(synced.path, "SELECT key, field, ours, theirs FROM conflict") == [("theirs", "editorName", '"Ann"', '"Zoe"')]
@@ -683,7 +683,10 @@ def test_an_old_record_gets_what_every_update_must_carry(synced: Workspace, sand
 def test_an_owner_with_an_edit_of_unknown_fate_is_taken_all_the_same(
     synced: Workspace, other: Workspace, sandbox: Sandbox
 ) -> None:
-    """Our edit of the owner got no answer and somebody edited it since: the replay still finds what it was based on."""
+    """Our edit of the existing record got no answer and somebody edited it since.
+
+    The replay still finds what it was based on.
+    """
     ids = shared(synced, other)
     first = feedback(synced, ids, editorName="Ann")
     synced.push()

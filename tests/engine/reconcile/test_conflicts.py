@@ -129,7 +129,7 @@ def test_json_objects_are_merged_by_key_upstream(synced: Workspace, sandbox: San
 def test_settling_a_key_keeps_the_other_keys(
     synced: Workspace, sandbox: Sandbox, path: Path, meet: Meet, take: str, clashing: str
 ) -> None:
-    """One key clashes: the conflict has both whole values, the choice is about that key alone."""
+    """One key conflicts: the conflict has both whole values, the choice is about that key alone."""
     key = scored(synced, metadata={"k": "b", "n": 0})
     synced.plexus.update("ScoreResult", key, {"metadata": {"k": "o", "n": 0, "ours": 1}})
     sandbox.edit("ScoreResult", key, metadata='{"k":"t","n":7}')

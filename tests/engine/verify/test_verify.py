@@ -1,4 +1,4 @@
-"""Verify: any drift is found, nothing else is; repair mends it and leaves what waits alone."""
+"""Verify: any difference is found, nothing else is; repair repairs it and leaves what waits alone."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from syncer.config import Settings
 from syncer.engine import lease
 from syncer.engine.report import Progress
 from syncer.engine.verify.repair import Repair
-from syncer.engine.verify.report import Compared, RemoteVerification, Verification
-from syncer.engine.verify.spool import Spool
+from syncer.engine.verify.report import ModelComparison, RemoteVerification, Verification
+from syncer.engine.verify.spool import SeenSet
 from syncer.errors import SyncRunning
 from syncer.sandbox.app import Options
 from syncer.sandbox.server import Sandbox
@@ -71,7 +71,7 @@ class Sides:
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    """Both sides equal; whoever plants a drift has it mended."""
+    """Both sides equal; whoever plants a difference has it repaired."""
     with Sandbox(Options()) as server:
         made = Sides(tmp_path_factory.mktemp("verify"), server)
         yield made
@@ -88,12 +88,16 @@ def scored(synced: Workspace, sandbox: Sandbox) -> dict[str, Any]:
 
 
 def found(verification: Verification, remote: str = "plexus") -> list[tuple[str, str, list[str]]]:
-    """Kind, model and fields of every drift."""
+    """Kind, model and fields of every difference."""
     parts = verification.remotes[remote].models.values()
-    return [(str(drift.kind), drift.model, sorted(drift.fields)) for part in parts for drift in part.drifts]
+    return [
+        (str(difference.kind), difference.model, sorted(difference.fields))
+        for part in parts
+        for difference in part.differences
+    ]
 
 
-def compared(verification: Verification, model: str, remote: str = "plexus") -> Compared:
+def compared(verification: Verification, model: str, remote: str = "plexus") -> ModelComparison:
     """What was found of one model."""
     return verification.remotes[remote].models[model]
 
@@ -117,7 +121,7 @@ def an_account(sandbox: Sandbox) -> None:
 
 
 def test_equal_sides_are_equal_and_stay_as_they_are(sides: Sides) -> None:
-    """Every open model is compared, nothing is found, and neither marks nor rows nor upstream have changed."""
+    """Every open model is compared, nothing is found, and neither checkpoints nor rows nor upstream have changed."""
     before = list(closing_dump(sides.path))
     effects = len(sides.sandbox.effects())
     verification = sides.verify()
@@ -146,7 +150,7 @@ def other(model: Model, field: Field, now: Any) -> Any:
         Kind.JSON: '{"planted": [1, null]}',
         Kind.INTEGER: 99,
         Kind.NUMBER: 9.75,
-        Kind.FLAG: 0 if now else 1,
+        Kind.BOOLEAN: 0 if now else 1,
         Kind.TIME: "2020-01-01T00:00:00.123000Z",
     }.get(field.kind, "planted")
 
@@ -157,7 +161,7 @@ def as_upstream(field: Field, value: Any) -> Any:
         return value[:23] + "Z"
     if field.many:
         return json.loads(value)
-    return bool(value) if field.kind is Kind.FLAG else value
+    return bool(value) if field.kind is Kind.BOOLEAN else value
 
 
 PLACES = [(m, f) for m in OPEN for f in m.remote_fields if f.name not in m.key]
@@ -168,7 +172,7 @@ PLACES = [(m, f) for m in OPEN for f in m.remote_fields if f.name not in m.key]
 def test_any_field_of_any_model_is_found_and_mended(
     sides: Sides, place: tuple[Model, Field], here: bool, gone: bool
 ) -> None:
-    """I24: one value changed here behind our back, or there without a trace: named with both values, mended."""
+    """I24: one value changed here behind our back, or there without a trace: named with both values, repaired."""
     model, field = place
     key = sides.key(model)
     (now,) = rows(
@@ -184,9 +188,9 @@ def test_any_field_of_any_model_is_found_and_mended(
     try:
         seen = sides.verify(model.name)
         assert (seen.exit_code, found(seen)) == (3, [("different", model.name, [field.name])])
-        (drift,) = compared(seen, model.name).drifts
-        pair = drift.fields[field.name]
-        assert (drift.key, pair[0] if here else pair[1]) == (key, value)
+        (difference,) = compared(seen, model.name).differences
+        pair = difference.fields[field.name]
+        assert (difference.key, pair[0] if here else pair[1]) == (key, value)
         mended = sides.verify(model.name, repair=True)
         assert (mended.exit_code, compared(mended, model.name).repaired) == (0, 1)
         assert sides.verify(model.name).equal
@@ -241,7 +245,7 @@ def test_a_record_the_remote_lost_is_sent_again_only_on_demand(sides: Sides, mod
 def test_what_others_made_since_is_missing_here_and_news(
     scored: dict[str, Any], synced: Workspace, sandbox: Sandbox
 ) -> None:
-    """A record written after the last pull is drift, with the note that a pull would bring it."""
+    """A record written after the last pull is a difference, with the note that a pull would bring it."""
     sandbox.put(
         "Item",
         id="new",
@@ -252,7 +256,7 @@ def test_what_others_made_since_is_missing_here_and_news(
     )
     sandbox.put("Item", id="old", accountId=scored["accountId"], isEvaluation=False, createdAt=LATER, updatedAt=LATER)
     seen = compared(synced.verify("plexus"), "Item")
-    notes = {drift.key: drift.note for drift in seen.drifts}
+    notes = {difference.key: difference.note for difference in seen.differences}
     assert (notes, seen.news) == ({"new": "written there after the last pull", "old": ""}, 1)
 
 
@@ -264,7 +268,7 @@ def test_what_others_deleted_is_removed_by_repair(synced: Workspace, sandbox: Sa
     sandbox.drop("ScoreResult", "r00001")
     assert found(synced.verify("plexus")) == [("missing there", "ScoreResult", [])]
     seen = synced.verify("plexus", repair=True)
-    assert (seen.exit_code, compared(seen, "ScoreResult").drifts[0].repaired) == (0, "removed here")
+    assert (seen.exit_code, compared(seen, "ScoreResult").differences[0].repaired) == (0, "removed here")
     assert rows(path, "SELECT id FROM plexus_score_result ORDER BY id") == [("r00000",), ("r00002",)]
     assert rows(path, "SELECT model, key, kind FROM _event") == [("ScoreResult", "r00001", "repaired")]
     assert synced.verify("plexus").equal
@@ -314,7 +318,7 @@ def test_repair_merges_under_a_waiting_edit(scored: dict[str, Any], synced: Work
     sandbox.edit("ScoreResult", scored["id"], explanation="theirs")
     seen = synced.verify("plexus")
     assert found(seen) == [("different", "ScoreResult", ["explanation", "updatedAt"])]
-    assert "based on" in compared(seen, "ScoreResult").drifts[0].note
+    assert "based on" in compared(seen, "ScoreResult").differences[0].note
     assert synced.verify("plexus", repair=True).exit_code == 0
     row = synced.plexus.get("ScoreResult", scored["id"])
     assert row is not None
@@ -335,7 +339,7 @@ def test_repair_asks_where_both_sides_changed_the_same(scored: dict[str, Any], s
     row = synced.plexus.get("ScoreResult", scored["id"])
     assert row is not None
     assert row["value"] == "ours"
-    assert found(synced.verify("plexus")) == []  # what a person has been asked about is no drift
+    assert found(synced.verify("plexus")) == []  # what a person has been asked about is no difference
 
 
 def test_a_delete_that_waits_meets_a_change(scored: dict[str, Any], synced: Workspace, sandbox: Sandbox) -> None:
@@ -363,7 +367,7 @@ def test_edits_of_what_is_gone_there_are_told_and_left(
 def test_a_base_that_was_meddled_with_is_found(
     scored: dict[str, Any], synced: Workspace, sandbox: Sandbox, path: Path
 ) -> None:
-    """I17: a base changed or removed behind our back shows, is mended from the remote, and the edit still arrives."""
+    """I17: a base changed or removed behind our back shows, is repaired from the remote, and the edit still arrives."""
     for meddle in ("UPDATE _base SET record = json_set(record, '$.explanation', 'planted')", "DELETE FROM _base"):
         synced.plexus.update("ScoreResult", scored["id"], {"value": meddle})
         write(path, meddle)
@@ -485,7 +489,7 @@ def test_another_sync_is_not_disturbed(synced: Workspace) -> None:
 
 
 def test_a_sample_costs_little_and_finds_what_it_picked(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """So many rows of each model, by key: one request for them, drift among them found, its limits told."""
+    """So many rows of each model, by key: one request for them, differences among them found, its limits told."""
     an_account(sandbox)
     sandbox.put_all("ScoreResult", theirs(200))
     synced.pull("plexus")
@@ -493,10 +497,10 @@ def test_a_sample_costs_little_and_finds_what_it_picked(synced: Workspace, sandb
     before = sandbox.requests
     seen = compared(synced.verify("plexus", models=["ScoreResult"], sample=20), "ScoreResult")
     assert (seen.here, seen.there, seen.drift, sandbox.requests - before) == (20, 20, 20, 1)
-    assert len({drift.key for drift in seen.drifts}) == 20
+    assert len({difference.key for difference in seen.differences}) == 20
     with clock.using(clock.Virtual(START)):
         other_day = compared(synced.verify("plexus", models=["ScoreResult"], sample=20), "ScoreResult")
-    assert {drift.key for drift in other_day.drifts} != {drift.key for drift in seen.drifts}
+    assert {difference.key for difference in other_day.differences} != {difference.key for difference in seen.differences}
 
 
 def test_what_is_not_selected_is_not_missing(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
@@ -561,7 +565,7 @@ def test_it_never_cries_wolf(seed: int, path: Path, sandbox: Sandbox) -> None:
 
 
 def test_prefactor_is_compared_too(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """Instances and spans: equal after a push, a planted value found and mended."""
+    """Instances and spans: equal after a push, a planted value found and repaired."""
     instance = an_instance(synced, sandbox)
     synced.prefactor.create(
         "AgentSpan", {"agent_instance_id": instance, "schema_name": "step", "status": "active", "payload": {"a": 1}}
@@ -603,7 +607,7 @@ def a_run(ws: Workspace, sandbox: Sandbox) -> str:
 
 
 def test_abeja_is_compared_too(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
-    """Runs and their logs: equal after a sync, planted values found and mended, also those that say where a run is."""
+    """Runs and their logs: equal after a sync, planted values found and repaired, also those that say where a run is."""
     a_run(synced, sandbox)
     synced.sync("abeja")
     assert (seen := synced.verify("abeja")).equal, found(seen, "abeja")
@@ -771,10 +775,10 @@ def test_a_row_edited_at_the_last_moment_stays(scored: dict[str, Any], synced: W
     """Between the answer that it is gone and its removal somebody edits it here: the row stays."""
     synced.plexus.update("ScoreResult", scored["id"], {"value": "ours"})
     held = lease.acquire(synced.database, "plexus")
-    with Spool() as spool:
-        spool.go([scored["id"]])
-        part = Compared("ScoreResult", here=5, there=4)
-        Repair().remove(synced.database, held, MODELS["ScoreResult"], spool, part, RemoteVerification("plexus"))
+    with SeenSet() as seen_set:
+        seen_set.go([scored["id"]])
+        part = ModelComparison("ScoreResult", here=5, there=4)
+        Repair().remove(synced.database, held, MODELS["ScoreResult"], seen_set, part, RemoteVerification("plexus"))
     assert (part.repaired, rows(path, "SELECT value FROM plexus_score_result")) == (0, [("ours",)])
 
 

@@ -14,9 +14,9 @@ from notes_remote import codec
 from notes_remote.spec import MODELS
 from syncer.errors import AccessRefused, RemoteRefused, Unreachable
 from syncer.http.errors import NotSent, ReplyLost
-from syncer.http.responses import Verdict, decoded, identified, retry_after_s, server_time, verdict
+from syncer.http.responses import StatusClass, decoded, identified, retry_after_s, server_time, status_class
 from syncer.http.session import Answer, Session, checked_secret, checked_url
-from syncer.remote import Ask, Change, Halt, Limits, Op, Outcome, Page, Receipt, Reply, Row
+from syncer.remote import Change, Limits, Op, Page, PageRequest, PushResult, Receipt, ReceiptKind, Row, StopReason
 from syncer.schema.model import Model
 
 _NEEDED = {"api_url": "NOTES_API_URL", "token": "NOTES_TOKEN"}
@@ -36,23 +36,23 @@ class Notes:
             checked_url("NOTES_API_URL", settings["api_url"])
         checked_secret("NOTES_TOKEN", settings.get("token", ""))
 
-    def missing(self) -> Sequence[str]:
+    def missing_settings(self) -> Sequence[str]:
         """Environment names of the settings still needed."""
         return [env for name, env in _NEEDED.items() if name not in self._settings]
 
-    def partitions(self) -> Mapping[str, Sequence[str]]:
+    def pull_sources(self) -> Mapping[str, Sequence[str]]:
         """Pulls start from no setting; only the address is told."""
         return {"place": [self._settings["api_url"]]} if "api_url" in self._settings else {}
 
-    def frozen(self, change: Change, row: Row | None, base: Row | None) -> str:
+    def serialize(self, change: Change, row: Row | None, base: Row | None) -> str:
         """The wire text of a change."""
         return codec.frozen(change, row, base)
 
-    def sent(self, change: Change) -> Row:
+    def written_fields(self, change: Change) -> Row:
         """What a frozen change writes, in stored form."""
         return codec.sent(change)
 
-    def line(self) -> NotesLine:
+    def connect(self) -> NotesLine:
         """A new connection."""
         headers = {"Authorization": f"Bearer {self._settings['token']}", "Accept": "application/json"}
         return NotesLine(Session(self._settings["api_url"].rstrip("/"), headers))
@@ -68,7 +68,7 @@ class NotesLine:
         """Let the connection go."""
         self._session.close()
 
-    def push(self, changes: Sequence[Change]) -> Reply:
+    def push(self, changes: Sequence[Change]) -> PushResult:
         """Send one change: the limits of this remote allow no more."""
         (change,) = changes
         order = json.loads(change.body or "{}")
@@ -79,45 +79,45 @@ class NotesLine:
         try:
             answer = self._session.send(order["method"], order["path"], body, headers)
         except NotSent as exc:
-            return _reply(change, Outcome.LATER, "unreachable", str(exc), halt=Halt.UNREACHABLE)
+            return _reply(change, ReceiptKind.LATER, "unreachable", str(exc), halt=StopReason.UNREACHABLE)
         except ReplyLost as exc:
-            return _reply(change, Outcome.AMBIGUOUS, "reply-lost", str(exc))
+            return _reply(change, ReceiptKind.AMBIGUOUS, "reply-lost", str(exc))
         return identified(self._judged(change, answer), answer)
 
-    def _judged(self, change: Change, answer: Answer) -> Reply:
+    def _judged(self, change: Change, answer: Answer) -> PushResult:
         record, elapsed_s = _object(answer), answer.elapsed_s
         if answer.status == 204 and change.op == Op.DELETE:
-            return _reply(change, Outcome.ACKED, elapsed_s=elapsed_s)
-        judged = verdict(answer.status)
-        if judged is Verdict.ANSWERED and record is not None and record.get("id") == change.key:
-            return _reply(change, Outcome.ACKED, stored=_told(change, record), elapsed_s=elapsed_s)
+            return _reply(change, ReceiptKind.ACKED, elapsed_s=elapsed_s)
+        judged = status_class(answer.status)
+        if judged is StatusClass.ANSWERED and record is not None and record.get("id") == change.key:
+            return _reply(change, ReceiptKind.ACKED, stored=_told(change, record), elapsed_s=elapsed_s)
         code, reason = str((record or {}).get("code", "")), str((record or {}).get("message", f"HTTP {answer.status}"))
-        if judged is Verdict.ACCESS:
-            return _reply(change, Outcome.LATER, "access-refused", reason, halt=Halt.ACCESS)
-        if judged is Verdict.THROTTLED:
+        if judged is StatusClass.ACCESS:
+            return _reply(change, ReceiptKind.LATER, "access-refused", reason, halt=StopReason.ACCESS)
+        if judged is StatusClass.THROTTLED:
             wait_s = retry_after_s(answer.headers)
-            return _reply(change, Outcome.LATER, "throttled", reason, halt=Halt.THROTTLED, retry_after_s=wait_s)
+            return _reply(change, ReceiptKind.LATER, "throttled", reason, halt=StopReason.THROTTLED, retry_after_s=wait_s)
         if code == "not-found":
             done = change.op == Op.DELETE
-            return _reply(change, Outcome.ACKED if done else Outcome.DIFFERS, code, reason if not done else "")
+            return _reply(change, ReceiptKind.ACKED if done else ReceiptKind.DIFFERS, code, reason if not done else "")
         if code in ("id-taken", "other-version") and record is not None:
             stored = codec.as_row(change.model, record["current"])
-            return _reply(change, Outcome.DIFFERS, code, reason, stored=stored, elapsed_s=elapsed_s)
+            return _reply(change, ReceiptKind.DIFFERS, code, reason, stored=stored, elapsed_s=elapsed_s)
         if code:
-            return _reply(change, Outcome.REFUSED, code, reason)
-        if judged is Verdict.WRONG_PLACE:
-            return _reply(change, Outcome.LATER, "wrong-address", reason, halt=Halt.UNREACHABLE)
-        return _reply(change, Outcome.AMBIGUOUS, "server-error", reason, retry_after_s=retry_after_s(answer.headers))
+            return _reply(change, ReceiptKind.REFUSED, code, reason)
+        if judged is StatusClass.WRONG_PLACE:
+            return _reply(change, ReceiptKind.LATER, "wrong-address", reason, halt=StopReason.UNREACHABLE)
+        return _reply(change, ReceiptKind.AMBIGUOUS, "server-error", reason, retry_after_s=retry_after_s(answer.headers))
 
-    def page(self, ask: Ask) -> Page:
+    def page(self, request: PageRequest) -> Page:
         """One page of all notebooks, or of the notes of one. Raises: RemoteError."""
-        query = {"limit": str(min(ask.limit, _PAGE))}
-        query |= {"after": ask.token} if ask.token else {}
-        query |= {"notebookId": ask.partition} if ask.partition else {}
-        answer, found = self._get(codec.PATHS[ask.model.name], query)
+        query = {"limit": str(min(request.limit, _PAGE))}
+        query |= {"after": request.token} if request.token else {}
+        query |= {"notebookId": request.partition} if request.partition else {}
+        answer, found = self._get(codec.PATHS[request.model.name], query)
         if found is None:  # the notebook is gone
             return Page((), server_time=server_time(answer.headers))
-        rows = [tuple(codec.as_row(ask.model, record).values()) for record in found["items"]]
+        rows = [tuple(codec.as_row(request.model, record).values()) for record in found["items"]]
         return Page(rows, found["next"], server_time(answer.headers))
 
     def fetch(self, model: Model, known: Mapping[str, Row]) -> dict[str, Row | None]:
@@ -135,14 +135,14 @@ class NotesLine:
         except (NotSent, ReplyLost) as exc:
             lost = Unreachable("the notes service cannot be reached", why=str(exc), hint="check NOTES_API_URL")
             raise lost.having(connected=isinstance(exc, ReplyLost)) from exc
-        document, judged = _object(answer), verdict(answer.status)
-        if judged is Verdict.ANSWERED and document is not None:
+        document, judged = _object(answer), status_class(answer.status)
+        if judged is StatusClass.ANSWERED and document is not None:
             return answer, document
         if document is not None and document.get("code") == "not-found":
             return answer, None
-        if judged is Verdict.ACCESS:
+        if judged is StatusClass.ACCESS:
             raise AccessRefused(f"the notes service refused the token (HTTP {answer.status})", hint="check NOTES_TOKEN")
-        if document is not None and "code" in document and judged is Verdict.MALFORMED:
+        if document is not None and "code" in document and judged is StatusClass.MALFORMED:
             raise RemoteRefused("the notes service would not answer", why=str(document.get("message")))
         lost = Unreachable(f"the notes service gave no usable answer (HTTP {answer.status})", hint="try again later")
         raise lost.having(connected=not answer.is_html, retry_after_s=retry_after_s(answer.headers))
@@ -150,17 +150,17 @@ class NotesLine:
 
 def _reply(
     change: Change,
-    outcome: Outcome,
+    kind: ReceiptKind,
     code: str = "",
     reason: str = "",
     *,
     stored: Row | None = None,
-    halt: Halt | None = None,
+    halt: StopReason | None = None,
     retry_after_s: float | None = None,
     elapsed_s: float = 0.0,
-) -> Reply:
-    receipt = Receipt(change.seq, outcome, stored, code, reason)
-    return Reply((receipt,), halt=halt, retry_after_s=retry_after_s, reason=reason, elapsed_s=elapsed_s)
+) -> PushResult:
+    receipt = Receipt(change.seq, kind, stored, code, reason)
+    return PushResult((receipt,), halt=halt, retry_after_s=retry_after_s, reason=reason, elapsed_s=elapsed_s)
 
 
 def _told(change: Change, record: Mapping[str, Any]) -> Row:

@@ -57,7 +57,7 @@ def as_row(model: Model, record: Mapping[str, Any]) -> Row:
 def _plain(field: Field, value: Any) -> Any:
     if value is None:
         return None
-    if field.kind is Kind.FLAG:
+    if field.kind is Kind.BOOLEAN:
         return bool(value)
     return json_decoded(value) if field.as_json else value
 
@@ -67,6 +67,6 @@ def _stored(field: Field, value: Any) -> Any:
         return None
     if field.as_json:
         return dumps(value)
-    if field.kind is Kind.FLAG:
+    if field.kind is Kind.BOOLEAN:
         return int(bool(value))
     return clock.stored(clock.parsed(value)) if field.kind is Kind.TIME else str(value)

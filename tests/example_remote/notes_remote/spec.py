@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from syncer.schema.fields import flag, identity, ref, server_time, text, texts
+from syncer.schema.fields import boolean, identity, ref, server_time, text, texts
 from syncer.schema.model import Index, Model, catalogue
-from syncer.schema.pull import Each, Scan
+from syncer.schema.pull import FullScan, PerParent
 
 NOTEBOOK = Model(
     "Notebook",
     fields=(identity(), text("name", required=True), server_time("createdAt"), server_time("updatedAt")),
-    pull=Scan(),
+    pull=FullScan(),
 )
 
 NOTE = Model(
@@ -20,12 +20,12 @@ NOTE = Model(
         text("title", required=True),
         text("body"),
         texts("tags"),
-        flag("pinned"),
+        boolean("pinned"),
         server_time("createdAt"),
         server_time("updatedAt"),
     ),
     indexes=(Index("notebookId", ("updatedAt",)),),
-    pull=Each("Notebook", ("notebookId", "updatedAt")),
+    pull=PerParent("Notebook", ("notebookId", "updatedAt")),
 )
 
 MODELS = catalogue("notes", (NOTEBOOK, NOTE))

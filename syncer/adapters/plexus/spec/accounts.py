@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncer.schema.fields import flag, identity, integer, json_value, server_time, stamp, text, time
+from syncer.schema.fields import boolean, identity, integer, json_value, server_time, stamp, text, time
 from syncer.schema.model import Index, Model
-from syncer.schema.pull import ByKey, Chosen, Each
+from syncer.schema.pull import BySetting, PerParent, Selector
 
 ACCOUNT = Model(
     "Account",
@@ -18,8 +18,8 @@ ACCOUNT = Model(
         server_time("updatedAt"),
     ),
     indexes=(Index("key"),),
-    pull=ByKey("key", setting="account_key", needs="PLEXUS_ACCOUNT_KEY"),
-    chosen=Chosen("accounts", ("key",)),
+    pull=BySetting("key", setting="account_key", needs="PLEXUS_ACCOUNT_KEY"),
+    selector=Selector("accounts", ("key",)),
 )
 
 
@@ -50,7 +50,7 @@ SHARE_LINK = Model(
         json_value("viewOptions"),
         time("lastAccessedAt"),
         integer("accessCount"),
-        flag("isRevoked"),
+        boolean("isRevoked"),
         server_time("createdAt"),
         server_time("updatedAt"),
     ),
@@ -59,7 +59,7 @@ SHARE_LINK = Model(
         Index("accountId"),
         Index("resourceId"),
     ),
-    pull=Each("Account", ("accountId",), changed=True),
+    pull=PerParent("Account", ("accountId",), changed=True),
 )
 
 MODELS = (ACCOUNT, USER, SHARE_LINK)

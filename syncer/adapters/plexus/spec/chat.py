@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncer.schema.fields import choice, flag, identity, integer, json_value, ref, server_time, stamp, text, texts, time
+from syncer.schema.fields import boolean, choice, identity, integer, json_value, ref, server_time, stamp, text, texts, time
 from syncer.schema.model import Index, Model
-from syncer.schema.pull import Each, Since
+from syncer.schema.pull import Incremental, PerParent
 
 PROCEDURE = Model(
     "Procedure",
@@ -12,14 +12,14 @@ PROCEDURE = Model(
         identity(),
         text("name", required=True),
         text("description"),
-        flag("featured"),
-        flag("isTemplate"),
+        boolean("featured"),
+        boolean("isTemplate"),
         ref("parentProcedureId", "Procedure", "childProcedures"),
         text("code"),
         texts("attachedFiles"),
         text("category"),
         text("version"),
-        flag("isDefault"),
+        boolean("isDefault"),
         text("status"),
         ref("waitingOnMessageId", "ChatMessage", back=True, nested=False),
         json_value("metadata"),
@@ -42,7 +42,7 @@ PROCEDURE = Model(
         Index("status", ("updatedAt",), name="byStatus"),
         Index("createdByUserId"),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
 )
 
 
@@ -65,7 +65,7 @@ CHAT_SESSION = Model(
         Index("accountId", ("updatedAt",)),
         Index("procedureId", ("createdAt",)),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
 )
 
 
@@ -122,7 +122,7 @@ CHAT_MESSAGE = Model(
         Index("accountId", ("createdAt",)),
         Index("responseTarget", ("responseStatus", "createdAt")),
     ),
-    pull=Each("ChatSession", ("sessionId", "createdAt"), live=("status", ("COMPLETED", "ERROR"))),
+    pull=PerParent("ChatSession", ("sessionId", "createdAt"), live=("status", ("COMPLETED", "ERROR"))),
 )
 
 MODELS = (PROCEDURE, CHAT_SESSION, CHAT_MESSAGE)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncer.schema.fields import flag, identity, json_value, ref, stamp, text, texts, time
+from syncer.schema.fields import boolean, identity, json_value, ref, stamp, text, texts, time
 from syncer.schema.model import Index, Model
-from syncer.schema.pull import Each, Since
+from syncer.schema.pull import Incremental, PerParent
 
 DATA_SOURCE = Model(
     "DataSource",
@@ -29,7 +29,7 @@ DATA_SOURCE = Model(
         Index("scorecardId", ("updatedAt",)),
         Index("scoreId", ("updatedAt",)),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
 )
 
 
@@ -39,14 +39,14 @@ DATA_SOURCE_VERSION = Model(
         identity(),
         ref("dataSourceId", "DataSource", "versions", required=True),
         text("yamlConfiguration", required=True),
-        flag("isFeatured", required=True),
+        boolean("isFeatured", required=True),
         text("note"),
         stamp("createdAt"),
         stamp("updatedAt"),
         ref("parentVersionId", "DataSourceVersion", "childVersions"),
     ),
     indexes=(Index("dataSourceId", ("createdAt",)),),
-    pull=Each("DataSource", ("dataSourceId", "createdAt")),
+    pull=PerParent("DataSource", ("dataSourceId", "createdAt")),
 )
 
 
@@ -58,7 +58,7 @@ DATA_SET = Model(
         text("description"),
         text("file"),
         texts("attachedFiles"),
-        flag("isReferenceDataset"),
+        boolean("isReferenceDataset"),
         json_value("provenance"),
         json_value("buildContext"),
         time("referenceAt"),
@@ -81,7 +81,7 @@ DATA_SET = Model(
         Index("dataSourceVersionId", ("updatedAt",)),
         Index("dataSourceVersionId", ("createdAt",)),
     ),
-    pull=Since("DataSourceVersion", ("dataSourceVersionId", "updatedAt"), cursor="updatedAt"),
+    pull=Incremental("DataSourceVersion", ("dataSourceVersionId", "updatedAt"), cursor="updatedAt"),
 )
 
 MODELS = (DATA_SOURCE, DATA_SOURCE_VERSION, DATA_SET)

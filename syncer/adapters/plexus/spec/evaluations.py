@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncer.schema.fields import flag, identity, integer, json_value, number, ref, stamp, text, time
+from syncer.schema.fields import boolean, identity, integer, json_value, number, ref, stamp, text, time
 from syncer.schema.model import Index, Model
-from syncer.schema.pull import Since
+from syncer.schema.pull import Incremental
 
 EVALUATION = Model(
     "Evaluation",
@@ -36,9 +36,9 @@ EVALUATION = Model(
         json_value("confusionMatrix"),
         text("scoreGoal"),
         json_value("datasetClassDistribution"),
-        flag("isDatasetClassDistributionBalanced"),
+        boolean("isDatasetClassDistributionBalanced"),
         json_value("predictedClassDistribution"),
-        flag("isPredictedClassDistributionBalanced"),
+        boolean("isPredictedClassDistributionBalanced"),
         ref("taskId", "Task", keyed=True),
         text("universalCode"),
         ref("createdByUserId", "User", "evaluations"),
@@ -50,7 +50,7 @@ EVALUATION = Model(
         Index("scoreVersionId", ("createdAt",)),
         Index("createdByUserId"),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
 )
 
 
@@ -72,7 +72,7 @@ AGGREGATED_METRICS = Model(
         integer("cachedAiApiCount"),
         integer("errorCount"),
         json_value("metadata"),
-        flag("complete", required=True),
+        boolean("complete", required=True),
         stamp("createdAt"),
         stamp("updatedAt"),
     ),
@@ -84,7 +84,7 @@ AGGREGATED_METRICS = Model(
     ),
     key=("accountId", "compositeKey"),
     plural="AggregatedMetrics",
-    pull=Since(
+    pull=Incremental(
         "Account",
         ("accountId", "timeRangeStart", "recordType"),
         cursor="timeRangeStart",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncer.schema.fields import flag, identity, json_value, ref, stamp, text, time
+from syncer.schema.fields import boolean, identity, json_value, ref, stamp, text, time
 from syncer.schema.model import Index, Model, SameAs
-from syncer.schema.pull import Natural, Since
+from syncer.schema.pull import Incremental, NaturalKey
 
 FEEDBACK_ITEM = Model(
     "FeedbackItem",
@@ -22,8 +22,8 @@ FEEDBACK_ITEM = Model(
         text("editCommentValue"),
         time("editedAt", fill_in=SameAs("createdAt")),
         text("editorName"),
-        flag("isAgreement"),
-        flag("isInvalid"),
+        boolean("isAgreement"),
+        boolean("isInvalid"),
         json_value("metadata"),
         stamp("createdAt"),
         stamp("updatedAt"),
@@ -36,8 +36,8 @@ FEEDBACK_ITEM = Model(
         Index("cacheKey", name="byCacheKey"),
         Index("itemId"),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
-    natural=(Natural(("accountId", "cacheKey")),),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    natural_keys=(NaturalKey(("accountId", "cacheKey")),),
 )
 
 MODELS = (FEEDBACK_ITEM,)

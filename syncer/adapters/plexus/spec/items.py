@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncer.schema.fields import flag, identity, integer, json_value, ref, stamp, text, texts
+from syncer.schema.fields import boolean, identity, integer, json_value, ref, stamp, text, texts
 from syncer.schema.model import Index, Model, NextFree
-from syncer.schema.pull import Each, Natural, Since
+from syncer.schema.pull import Incremental, NaturalKey, PerParent
 
 ITEM = Model(
     "Item",
@@ -17,7 +17,7 @@ ITEM = Model(
         ref("scoreId", "Score", "items"),
         stamp("updatedAt", required=False),
         stamp("createdAt", required=False),
-        flag("isEvaluation", required=True, fill_in=True),
+        boolean("isEvaluation", required=True, fill_in=True),
         text("createdByType"),
         json_value("identifiers"),
         texts("attachedFiles"),
@@ -31,10 +31,10 @@ ITEM = Model(
         Index("scoreId", ("createdAt",)),
         Index("accountId", ("externalId",), name="byAccountAndExternalId"),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
-    natural=(
-        Natural(("accountId", "name", "value"), child="Identifier", pointer="itemId", order="position"),
-        Natural(("accountId", "externalId")),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    natural_keys=(
+        NaturalKey(("accountId", "name", "value"), child="Identifier", pointer="itemId", order="position"),
+        NaturalKey(("accountId", "externalId")),
     ),
 )
 
@@ -58,8 +58,8 @@ IDENTIFIER = Model(
         Index("itemId", ("name",), name="byItemAndName"),
     ),
     key=("itemId", "name"),
-    pull=Each("Account", ("accountId", "value"), changed=True),
-    natural=(Natural(("itemId", "name")),),
+    pull=PerParent("Account", ("accountId", "value"), changed=True),
+    natural_keys=(NaturalKey(("itemId", "name")),),
 )
 
 MODELS = (ITEM, IDENTIFIER)

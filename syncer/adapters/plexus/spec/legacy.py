@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncer.schema.fields import choice, identity, integer, json_value, ref, server_time, stamp, text, time
 from syncer.schema.model import Model
-from syncer.schema.pull import Scan
+from syncer.schema.pull import FullScan
 
 BATCH_JOB = Model(
     "BatchJob",
@@ -31,7 +31,7 @@ BATCH_JOB = Model(
         server_time("updatedAt"),
     ),
     legacy=True,
-    pull=Scan(),
+    pull=FullScan(),
 )
 
 
@@ -44,7 +44,7 @@ BATCH_JOB_SCORING_JOB = Model(
         server_time("createdAt"),
     ),
     legacy=True,
-    pull=Scan(),
+    pull=FullScan(),
 )
 
 
@@ -66,7 +66,7 @@ FEEDBACK_CHANGE_DETAIL = Model(
         stamp("updatedAt"),
     ),
     legacy=True,
-    pull=Scan(),
+    pull=FullScan(),
 )
 
 MODELS = (BATCH_JOB, BATCH_JOB_SCORING_JOB, FEEDBACK_CHANGE_DETAIL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncer.schema.fields import identity, integer, json_value, ref, stamp, text, texts
 from syncer.schema.model import Index, Model
-from syncer.schema.pull import Each, Since
+from syncer.schema.pull import Incremental, PerParent
 
 REPORT_CONFIGURATION = Model(
     "ReportConfiguration",
@@ -21,7 +21,7 @@ REPORT_CONFIGURATION = Model(
         Index("accountId", ("updatedAt",)),
         Index("accountId", ("name",)),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
 )
 
 
@@ -46,8 +46,8 @@ REPORT = Model(
         Index("taskId"),
         Index("createdByUserId"),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
-    takes=(("ReportBlock", "reportId"),),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    cascades=(("ReportBlock", "reportId"),),
 )
 
 
@@ -73,7 +73,7 @@ REPORT_BLOCK = Model(
         Index("reportId", ("position",), name="byReportAndPosition"),
         Index("dataSetId", ("position",), name="byDataSetAndPosition"),
     ),
-    pull=Each("Report", ("reportId", "position"), live=("taskId", ())),
+    pull=PerParent("Report", ("reportId", "position"), live=("taskId", ())),
 )
 
 MODELS = (REPORT_CONFIGURATION, REPORT, REPORT_BLOCK)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from syncer.adapters.plexus.spec.states import FINAL_STATES
-from syncer.schema.fields import flag, identity, json_value, local, number, ref, stamp, text, texts, time
+from syncer.schema.fields import boolean, identity, json_value, local, number, ref, stamp, text, texts, time
 from syncer.schema.model import Index, Model
-from syncer.schema.pull import Since
+from syncer.schema.pull import Incremental
 
 SCORING_JOB = Model(
     "ScoringJob",
@@ -33,7 +33,7 @@ SCORING_JOB = Model(
         Index("itemId", ("scoreId",), name="byItemScore"),
         Index("scoreId"),
     ),
-    pull=Since(
+    pull=Incremental(
         "Account",
         ("accountId", "createdAt"),
         cursor="createdAt",
@@ -52,7 +52,7 @@ SCORE_RESULT = Model(
         number("confidence"),
         json_value("metadata"),
         json_value("trace"),
-        flag("correct"),
+        boolean("correct"),
         json_value("cost"),
         texts("attachments"),
         text("type", fill_in="prediction"),
@@ -83,7 +83,7 @@ SCORE_RESULT = Model(
         Index("type", ("status", "updatedAt"), name="byTypeStatusUpdated"),
         Index("itemId", ("type", "scoreId", "updatedAt"), name="byItemIdAndTypeAndScoreIdAndUpdatedAt"),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
 )
 
 MODELS = (SCORING_JOB, SCORE_RESULT)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncer.schema.fields import flag, identity, integer, json_value, number, ref, server_time, stamp, text, time
+from syncer.schema.fields import boolean, identity, integer, json_value, number, ref, server_time, stamp, text, time
 from syncer.schema.model import Index, Kind, Model
-from syncer.schema.pull import Chosen, Each
+from syncer.schema.pull import PerParent, Selector
 
 SCORECARD = Model(
     "Scorecard",
@@ -26,8 +26,8 @@ SCORECARD = Model(
         Index("name"),
         Index("accountId", ("externalId",), name="byAccountIdAndExternalId"),
     ),
-    pull=Each("Account", ("accountId",), changed=True),
-    chosen=Chosen("scorecards", ("id", "key", "externalId", "name")),
+    pull=PerParent("Account", ("accountId",), changed=True),
+    selector=Selector("scorecards", ("id", "key", "externalId", "name")),
 )
 
 
@@ -42,7 +42,7 @@ SCORECARD_SECTION = Model(
         server_time("updatedAt"),
     ),
     indexes=(Index("scorecardId"),),
-    pull=Each("Scorecard", ("scorecardId",)),
+    pull=PerParent("Scorecard", ("scorecardId",)),
 )
 
 
@@ -64,7 +64,7 @@ SCORE = Model(
         ref("scorecardId", "Scorecard", "scores", required=True),
         ref("championVersionId", "ScoreVersion", "scoresAsChampion", back=True),
         text("externalId", required=True),
-        flag("isDisabled"),
+        boolean("isDisabled"),
         server_time("createdAt"),
         server_time("updatedAt"),
     ),
@@ -75,7 +75,7 @@ SCORE = Model(
         Index("name"),
         Index("scorecardId", ("externalId",), name="byScorecardIdAndExternalId"),
     ),
-    pull=Each("Scorecard", ("scorecardId", "externalId")),
+    pull=PerParent("Scorecard", ("scorecardId", "externalId")),
 )
 
 
@@ -100,7 +100,7 @@ SCORE_VERSION = Model(
         Index("scoreId", ("isFeatured", "createdAt"), name="byScoreIdAndIsFeaturedAndCreatedAt"),
         Index("createdByUserId"),
     ),
-    pull=Each("Score", ("scoreId", "createdAt")),
+    pull=PerParent("Score", ("scoreId", "createdAt")),
 )
 
 
@@ -121,7 +121,7 @@ SCORECARD_EXAMPLE_ITEM = Model(
         Index("itemId"),
         Index("scorecardId", ("addedAt",)),
     ),
-    pull=Each("Scorecard", ("scorecardId",)),
+    pull=PerParent("Scorecard", ("scorecardId",)),
 )
 
 MODELS = (SCORECARD, SCORECARD_SECTION, SCORE, SCORE_VERSION, SCORECARD_EXAMPLE_ITEM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncer.adapters.plexus.spec.states import FINAL_STATES
 from syncer.schema.fields import identity, integer, json_value, local, ref, server_time, stamp, text, texts, time
 from syncer.schema.model import Index, Kind, Model
-from syncer.schema.pull import Each, Since
+from syncer.schema.pull import Incremental, PerParent
 
 TASK = Model(
     "Task",
@@ -44,7 +44,7 @@ TASK = Model(
         Index("scorecardId", ("updatedAt",)),
         Index("scoreId"),
     ),
-    pull=Since("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
+    pull=Incremental("Account", ("accountId", "updatedAt"), cursor="updatedAt"),
 )
 
 
@@ -66,7 +66,7 @@ TASK_STAGE = Model(
         server_time("updatedAt"),
     ),
     indexes=(Index("taskId"),),
-    pull=Each("Task", ("taskId",), live=("status", FINAL_STATES)),
+    pull=PerParent("Task", ("taskId",), live=("status", FINAL_STATES)),
 )
 
 MODELS = (TASK, TASK_STAGE)
