@@ -12,7 +12,7 @@ from syncer.store.reader import Reader
 from syncer.views import outbox as views_outbox
 from tests.factory import account, result, scoring
 from tests.files import write
-from tests.records import everything
+from tests.sample_records import everything
 
 ALL = {"plexus": MODELS}
 

@@ -18,7 +18,7 @@ from syncer.remote import Limits
 from syncer.sandbox.server import Sandbox
 from tests.factory import account
 from tests.files import rows, write
-from tests.records import everything
+from tests.sample_records import everything
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 

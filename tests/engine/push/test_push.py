@@ -60,7 +60,7 @@ def test_batches_grow_and_use_one_connection_a_sender(synced: Workspace, sandbox
 
 def test_every_model_can_be_created_updated_and_deleted(synced: Workspace, sandbox: Sandbox, path: Path) -> None:
     """All models an API key may use make the round trip, composite keys and rules included."""
-    from tests.records import everything
+    from tests.sample_records import everything
 
     made = everything(synced.plexus)
     assert synced.push().exit_code == 0

@@ -450,7 +450,7 @@ def test_what_cannot_be_settled(synced: Workspace, sandbox: Sandbox, path: Path)
     write(path, "UPDATE outbox SET state = 'conflict'")
     assert (rows(path, "SELECT * FROM conflict"), rows(path, "SELECT * FROM outbox")) == before
     synced.resolve(key, take="ours")
-    with pytest.raises(RecordNotFound, match=r"settled already.*ours"):
+    with pytest.raises(RecordNotFound, match=r"resolved already.*ours"):
         synced.resolve(key, take="theirs")
 
 

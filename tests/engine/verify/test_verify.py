@@ -30,7 +30,7 @@ from syncer.sandbox.server import Sandbox
 from syncer.schema.model import Field, Kind, Model, Origin
 from tests.factory import result, scoring
 from tests.files import rows, write
-from tests.records import everything
+from tests.sample_records import everything
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 OPEN = [model for model in MODELS.values() if not model.closed and not model.legacy]
