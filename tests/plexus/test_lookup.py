@@ -19,7 +19,7 @@ NATURALS = [(m, n) for m in MODELS.values() for n in m.natural_keys]
 
 
 @pytest.fixture
-def line(sandbox: Sandbox) -> Iterator[PlexusConnection]:
+def connection(sandbox: Sandbox) -> Iterator[PlexusConnection]:
     """A connection to the sandbox."""
     settings = {"api_url": sandbox.settings["PLEXUS_API_URL"], "api_key": sandbox.settings["PLEXUS_API_KEY"]}
     opened = Plexus(settings).connect()
