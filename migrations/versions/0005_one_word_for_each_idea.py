@@ -7,6 +7,9 @@ Tables that only the program needs begin with ``_``, so that lists of tables sho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from alembic import op
 
 revision = "0005"
@@ -40,10 +43,11 @@ _VIEWS = ("v_pending", "v_conflicts", "v_lag")
 def upgrade() -> None:
     for view in _VIEWS:
         op.execute(f"DROP VIEW {view}")
-    for old, new in _TABLES.items():
-        op.execute(f"ALTER TABLE {old} RENAME TO {new}")
-    for table, old, new in _COLUMNS:
-        op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+    with _past_broken_views():
+        for old, new in _TABLES.items():
+            op.execute(f"ALTER TABLE {old} RENAME TO {new}")
+        for table, old, new in _COLUMNS:
+            op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     _say(*_WORDS)
     _views("next_attempt_at", "blocked_by", "pending", "rejected")
 
@@ -52,11 +56,25 @@ def downgrade() -> None:
     for view in _VIEWS:
         op.execute(f"DROP VIEW {view}")
     _say(*((new, old) for old, new in _WORDS))
-    for table, old, new in _COLUMNS:
-        op.execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}")
-    for old, new in _TABLES.items():
-        op.execute(f"ALTER TABLE {new} RENAME TO {old}")
+    with _past_broken_views():
+        for table, old, new in _COLUMNS:
+            op.execute(f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}")
+        for old, new in _TABLES.items():
+            op.execute(f"ALTER TABLE {new} RENAME TO {old}")
     _views("due_at", "behind_seq", "waiting", "parked")
+
+
+@contextmanager
+def _past_broken_views() -> Iterator[None]:
+    """SQLite refuses a rename where a view or trigger of the user's own names a table that is gone; here it does not.
+
+    The others get the new name where they name what is renamed.
+    """
+    op.execute("PRAGMA writable_schema=ON")
+    try:
+        yield
+    finally:
+        op.execute("PRAGMA writable_schema=OFF")
 
 
 _WORDS = (("parked", "rejected"), ("taken", "cascaded"), ("held", "local_edits_kept"))

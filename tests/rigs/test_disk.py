@@ -243,7 +243,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     with Workspace.open(link) as ws:
         account(ws, key="through the link")
         link.parent.chmod(0o555)
-        assert "1 waiting" in ran(link, "status").said  # from the log: nothing is folded in yet
+        assert "1 pending" in ran(link, "status").said  # from the log: nothing is folded in yet
         link.parent.chmod(0o700)
     assert os.listdir(tmp_path / "links") == ["local.db"]
     with Workspace.open(tmp_path / "real" / "data.db") as ws:

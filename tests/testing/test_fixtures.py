@@ -29,7 +29,7 @@ def test_offline(syncer_path):
     assert "PLEXUS_API_URL" not in os.environ
     with Workspace.open() as ws:
         assert ws.path == syncer_path
-        assert ws.status().remotes["plexus"].waiting == 0
+        assert ws.status().remotes["plexus"].pending == 0
 """
 WRONG = """
 import pytest
