@@ -178,19 +178,17 @@ def folder_ready(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def created(path: Path, *, new: bool = False) -> None:
-    """Create ``path``, empty and for its owner only, where nothing is; with ``new`` it must not be there.
+def created(path: Path) -> None:
+    """Create ``path``, empty and for its owner only, where nothing is.
 
     SQLite does it: a descriptor of ours would have to be closed, and another thread may have the file open by then. Raises:
-    ReadOnlyDatabase; CorruptDatabase where a log lies that some other file of this name has left; FileExistsError.
+    ReadOnlyDatabase; CorruptDatabase where a log lies that some other file of this name has left.
     """
     try:
         folder_ready(path)
         log = path.resolve().with_name(path.resolve().name + "-wal")
         with opening:
             size = _size(path)
-            if new and os.path.lexists(path):
-                raise FileExistsError(path)
             if _size(log) and not size:  # in this order: a process making the file writes to it before the log
                 raise CorruptDatabase(
                     "the database is empty or gone, but its write-ahead log is still there",
@@ -204,8 +202,6 @@ def created(path: Path, *, new: bool = False) -> None:
     except sqlite3.Error as exc:
         raise (no_more_files(path) if out_of_files() else _not_created(path, str(exc))) from exc
     except OSError as exc:
-        if new and isinstance(exc, FileExistsError):
-            raise
         if out_of_files(exc) or exc.errno in (errno.ENOSPC, errno.EDQUOT):
             raise unusable(exc, path) from exc
         raise _not_created(path, exc.strerror) from exc
