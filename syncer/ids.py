@@ -1,4 +1,4 @@
-"""Keys minted on this machine: record ids, change keys, owner names."""
+"""Keys made on this machine: record ids, change keys, owner names."""
 
 from __future__ import annotations
 

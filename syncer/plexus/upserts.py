@@ -111,7 +111,7 @@ def _item_id(account_id: str, external_id: str) -> str:
 
 
 def _free_id(unit: UnitOfWork, account_id: str, external_id: Any) -> str | None:
-    """The id that everybody who upserts this external id gives it; None (a minted one) where another account's has it."""
+    """The id that everybody who upserts this external id gives it; None (a new one) where another account's has it."""
     if not external_id:
         return None
     named = _item_id(account_id, external_id)

@@ -216,7 +216,7 @@ def is_repeat(key: str, seen: str | None, now: str) -> bool:
 
 
 def checked_key(key: str | None) -> str | None:
-    """``key``, or None when it is None or empty and one is to be minted. Raises: ValueError over 64 characters."""
+    """``key``, or None when it is None or empty and one is to be made. Raises: ValueError over 64 characters."""
     if key and len(key) > LONGEST_KEY:
         raise ValueError(f"idempotency_key must be at most {LONGEST_KEY} characters")
     return key or None

@@ -52,7 +52,7 @@ class Records:
         return self._models
 
     def create(self, model: str, fields: Mapping[str, Any], *, idem_key: str | None = None) -> dict[str, Any]:
-        """A new record as the remote would answer it; its id is minted here unless ``fields`` brings one.
+        """A new record as the remote would answer it; its id is made here unless ``fields`` brings one.
 
         ``idem_key``: the caller's own idempotency key. The same request under the same key again answers with the record it
         made; another request under it raises KeyReused.

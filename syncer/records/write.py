@@ -33,7 +33,7 @@ def key_text(model: Model, key: Key) -> str:
 
 
 def prepare_create(model: Model, fields: Mapping[str, Any]) -> tuple[Row, bool]:
-    """The checked row of a create, and whether its id was minted here (so nothing can be in its place)."""
+    """The checked row of a create, and whether its id was made here (so nothing can be in its place)."""
     model.require_op(Op.CREATE)
     row = values.checked(model, fields, creating=True)
     minted = False

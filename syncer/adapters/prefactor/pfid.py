@@ -38,7 +38,7 @@ class Pfid(NamedTuple):
 
 
 class _Last:
-    """The newest PFID of this process, so that those of one millisecond still sort in the order they were minted."""
+    """The newest PFID of this process, so that those of one millisecond still sort in the order they were made."""
 
     def __init__(self) -> None:
         self.reset()
@@ -82,7 +82,7 @@ def parse(text: str) -> Pfid:
 
 
 def partition_of(text: str) -> int | None:
-    """The partition of a PFID; None for any other text, for which no PFID can be minted."""
+    """The partition of a PFID; None for any other text, for which no PFID can be made."""
     return parse(text).partition if valid(text) else None
 
 

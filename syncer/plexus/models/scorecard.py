@@ -46,7 +46,7 @@ class Scorecard(BaseModel):
         accountId: str,
         description: str | None = None,
     ) -> Scorecard:
-        """A new scorecard, stored when this returns; its id is minted here. An empty ``externalId`` or ``description`` is
+        """A new scorecard, stored when this returns; its id is made here. An empty ``externalId`` or ``description`` is
         left out. The log warns when the account has one of this key or external id already.
 
         Raises: InvalidInput (a ValueError) for an empty name, key or account, which Plexus refuses.
